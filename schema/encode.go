@@ -1,0 +1,176 @@
+package schema
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"strconv"
+)
+
+// CodecVersion is the version of value and index that this package writes.
+const CodecVersion = 1
+
+// HeaderIndex is the record header that holds the index; HeaderCorrelationID and HeaderTraceparent carry what the request gave.
+const (
+	HeaderIndex         = "ix"
+	HeaderCorrelationID = "correlation-id"
+	HeaderTraceparent   = "traceparent"
+)
+
+// maskBytes is how many bytes of the index say which fields are there.
+const maskBytes = 6
+
+// The mask must hold a bit per field.
+var _ [maskBytes*8 - int(NumFields)]struct{}
+
+// layout is the literal text around each field's value.
+type layout struct {
+	lead string // before the value: `,"lib":"`
+	open string // the same for the first field of its object: `,"source":{"lib":"`
+	spec fieldSpec
+}
+
+const start = `{"v":1`
+
+var layouts = func() (ls [NumFields]layout) {
+	for f := FieldID; f < NumFields; f++ {
+		spec := fieldSpecs[f]
+		key := `"` + spec.name + `":`
+		if spec.quoted() {
+			key += `"`
+		}
+		l := layout{lead: "," + key, open: "," + key, spec: spec}
+		if spec.group != groupNone {
+			l.open = `,"` + groupNames[spec.group] + `":{` + key
+		}
+		ls[f] = l
+	}
+	return ls
+}()
+
+func (s fieldSpec) quoted() bool {
+	return s.form == formText || s.form == formWord || s.form == formUUID || s.form == formTime
+}
+
+// AppendRecord appends the record's value to value and its index to ix. buf is what the envelope's texts are spans of.
+//
+// The value is one JSON object with its members in canonical order, absent ones left out; properties, context and traits are byte for byte what the
+// texts hold. The index is: one byte CodecVersion; 6 bytes little endian, a bit per Field that is there; then, in order, for each such field
+// of variable length, the unsigned varint of length<<1, plus 1 when the text has escapes.
+func (e *Envelope) AppendRecord(value, ix, buf []byte) (newValue, newIx []byte) {
+	mask := e.mask()
+	ix = append(ix, CodecVersion)
+	for i := range maskBytes {
+		ix = append(ix, byte(mask>>(8*i)))
+	}
+	value = append(value, start...)
+	current := groupNone
+	for m := mask &^ (1 << FieldVersion); m != 0; m &= m - 1 {
+		f := Field(bits.TrailingZeros64(m))
+		l := &layouts[f]
+		if l.spec.group == current {
+			value = append(value, l.lead...)
+		} else {
+			if current != groupNone {
+				value = append(value, '}')
+			}
+			current = l.spec.group
+			value = append(value, l.open...)
+		}
+		from := len(value)
+		switch l.spec.form {
+		case formText:
+			t := e.texts[f]
+			value = append(value, t.In(buf)...)
+			n := uint64(t.Len()) << 1
+			if t.Escaped() {
+				n |= 1
+			}
+			ix = binary.AppendUvarint(ix, n)
+			value = append(value, '"')
+		case formJSON:
+			t := e.texts[f]
+			value = append(value, t.In(buf)...)
+			ix = binary.AppendUvarint(ix, uint64(t.Len())<<1)
+		case formNumber:
+			value = strconv.AppendUint(value, e.number(f), 10)
+			ix = binary.AppendUvarint(ix, uint64(len(value)-from)<<1)
+		case formWord:
+			value = append(value, e.word(f)...)
+			ix = binary.AppendUvarint(ix, uint64(len(value)-from)<<1)
+			value = append(value, '"')
+		case formUUID:
+			value = e.uuid(f).AppendText(value)
+			value = append(value, '"')
+		case formTime:
+			value = AppendTime(value, *e.time(f))
+			value = append(value, '"')
+		case formBool:
+			value = append(value, "true"...)
+		}
+	}
+	if current != groupNone {
+		value = append(value, '}')
+	}
+	return append(value, '}'), ix
+}
+
+// AppendKey appends the record's key: project:distinct_id. Records of one key meet in one partition.
+func (e *Envelope) AppendKey(dst, buf []byte) []byte {
+	dst = strconv.AppendUint(dst, uint64(e.Project), 10)
+	dst = append(dst, ':')
+	return e.Text(FieldDistinctID).AppendValue(dst, buf)
+}
+
+// The typed members by field. A field that has no member of the kind is a bug in the tables above.
+
+func (e *Envelope) number(f Field) uint64 {
+	switch f {
+	case FieldProject:
+		return uint64(e.Project)
+	case FieldHops:
+		return uint64(e.Hops)
+	case FieldScreenW:
+		return uint64(e.ScreenW)
+	case FieldScreenH:
+		return uint64(e.ScreenH)
+	}
+	panic("BUG: no number in field " + f.String())
+}
+
+func (e *Envelope) word(f Field) string {
+	switch f {
+	case FieldType:
+		return e.Type.String()
+	case FieldTSSource:
+		return e.TSSource.String()
+	case FieldDialect:
+		return e.Dialect.String()
+	}
+	panic("BUG: no word in field " + f.String())
+}
+
+func (e *Envelope) uuid(f Field) *UUID {
+	switch f {
+	case FieldID:
+		return &e.ID
+	case FieldSessionID:
+		return &e.SessionID
+	case FieldRequestID:
+		return &e.RequestID
+	}
+	panic("BUG: no UUID in field " + f.String())
+}
+
+func (e *Envelope) time(f Field) *int64 {
+	switch f {
+	case FieldTS:
+		return &e.TS
+	case FieldClientTS:
+		return &e.ClientTS
+	case FieldSentAt:
+		return &e.SentAt
+	case FieldReceivedAt:
+		return &e.ReceivedAt
+	}
+	panic("BUG: no time in field " + f.String())
+}

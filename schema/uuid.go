@@ -1,0 +1,104 @@
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math/rand/v2"
+)
+
+// UUID is an id of 16 bytes (RFC 9562). The zero value stands for none.
+type UUID [16]byte
+
+// uuidLen is the length of a UUID's text: 8-4-4-4-12 hexadecimal digits.
+const uuidLen = 36
+
+// String returns the canonical text.
+func (u UUID) String() string { return string(u.AppendText(nil)) }
+
+// AppendText appends the canonical text in lower case.
+func (u UUID) AppendText(dst []byte) []byte {
+	const hex = "0123456789abcdef"
+	for i, c := range u {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			dst = append(dst, '-')
+		}
+		dst = append(dst, hex[c>>4], hex[c&15])
+	}
+	return dst
+}
+
+// hexDigit maps a byte to its value as a hexadecimal digit; 0xff marks any other byte.
+var hexDigit = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i := range byte(10) {
+		t['0'+i] = i
+	}
+	for i := range byte(6) {
+		t['a'+i], t['A'+i] = 10+i, 10+i
+	}
+	return t
+}()
+
+// ParseUUID reads the hyphenated text of a UUID in either case. Any version is taken: the id is the client's.
+func ParseUUID(text []byte) (u UUID, ok bool) {
+	if len(text) != uuidLen || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+		return u, false
+	}
+	var bad byte
+	j := 0
+	for i := range u {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			j++
+		}
+		hi, lo := hexDigit[text[j]], hexDigit[text[j+1]]
+		bad |= hi | lo
+		u[i] = hi<<4 | lo&15
+		j += 2
+	}
+	if bad&0x80 != 0 {
+		return UUID{}, false
+	}
+	return u, true
+}
+
+// NewUUIDv7 makes a UUID of version 7 (RFC 9562 §5.7) for the given time in Unix milliseconds, with 74 random bits.
+func NewUUIDv7(ms int64) UUID {
+	var u UUID
+	binary.BigEndian.PutUint64(u[0:], uint64(ms)<<16|rand.Uint64()&0xffff)
+	binary.BigEndian.PutUint64(u[8:], rand.Uint64())
+	return u.tag(7)
+}
+
+// UnixMilli is the time inside a UUID of version 7; ok is false for other versions.
+func (u UUID) UnixMilli() (ms int64, ok bool) {
+	return int64(binary.BigEndian.Uint64(u[:]) >> 16), u[6]>>4 == 7
+}
+
+// tag sets version and variant.
+func (u UUID) tag(version byte) UUID {
+	u[6] = u[6]&0x0f | version<<4
+	u[8] = u[8]&0x3f | 0x80
+	return u
+}
+
+// Kinds of derived id: the first byte of what is hashed, so that ids of different origin never meet by construction.
+const (
+	derivedClient byte = iota + 1
+	derivedIdempotency
+	derivedContent
+	derivedSession
+)
+
+// derive hashes what follows kind and project with SHA-256 into a UUID of version 8 (RFC 9562 §5.8).
+func derive(scratch []byte, kind byte, project uint32, parts ...[]byte) (UUID, []byte) {
+	scratch = append(scratch[:0], kind)
+	scratch = binary.BigEndian.AppendUint32(scratch, project)
+	for _, p := range parts {
+		scratch = binary.AppendUvarint(scratch, uint64(len(p)))
+		scratch = append(scratch, p...)
+	}
+	sum := sha256.Sum256(scratch)
+	return UUID(sum[:16]).tag(8), scratch
+}

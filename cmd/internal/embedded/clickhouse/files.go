@@ -1,0 +1,98 @@
+package clickhouse
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/template"
+
+	"github.com/millrace/millrace/cmd/internal/datadir"
+)
+
+//go:embed config.xml.tmpl
+var configText string
+
+//go:embed users.xml.tmpl
+var usersText string
+
+var (
+	configTemplate = template.Must(template.New("config.xml").Funcs(template.FuncMap{"xml": escapeXML}).Parse(configText))
+	usersTemplate  = template.Must(template.New("users.xml").Parse(usersText))
+)
+
+const queryLogDays = 3
+
+// tableEngines are those that keep their data inside the database.
+var tableEngines = []string{
+	"MergeTree", "AggregatingMergeTree", "CollapsingMergeTree", "CoalescingMergeTree", "ReplacingMergeTree", "SummingMergeTree",
+	"VersionedCollapsingMergeTree", "Buffer", "GenerateRandom", "Join", "Log", "Memory", "Merge", "Null", "Set", "StripeLog", "TinyLog",
+}
+
+// systemDatabase, put where ClickHouse looks for it, makes `clickhouse local` keep the database system on disk, as a server
+// does. Without it the database lives in memory: each start finds the folder of the last query_log, which it cannot use,
+// and no longer writes one. The UUID only has to be the same each time.
+const systemDatabase = "ATTACH DATABASE _ UUID '6d696c6c-7261-4365-8000-000000000001' ENGINE = Atomic\n"
+
+// fileValues is what the two templates know.
+type fileValues struct {
+	Config
+	Path             string // ClickHouse's own folder, with a slash at the end
+	UsersFile        string
+	DisplayName      string
+	MarkCacheBytes   int64
+	QueryMemoryBytes int64
+	SpillBytes       int64
+	MergeThreads     int
+	QueryLogDays     int
+	TableEngines     []string
+}
+
+// writeFiles makes the engine's folder and its configuration, and returns the path of config.xml. The lock must be held.
+func writeFiles(cfg Config, displayName string) (string, error) {
+	db := filepath.Join(cfg.Dir, "db")
+	if err := os.MkdirAll(filepath.Join(db, "metadata"), 0o700); err != nil {
+		return "", fmt.Errorf("make data folder: %w", err)
+	}
+	system := filepath.Join(db, "metadata", "system.sql")
+	if _, err := os.Stat(system); errors.Is(err, fs.ErrNotExist) {
+		if err := datadir.WriteFile(system, []byte(systemDatabase), 0o600); err != nil {
+			return "", err
+		}
+	}
+	v := fileValues{
+		Config:           cfg,
+		Path:             db + "/",
+		UsersFile:        filepath.Join(cfg.Dir, "users.xml"),
+		DisplayName:      displayName,
+		MarkCacheBytes:   min(cfg.MaxMemoryBytes/16, 512<<20),
+		QueryMemoryBytes: cfg.MaxMemoryBytes / 4 * 3,
+		SpillBytes:       cfg.MaxMemoryBytes / 4,
+		MergeThreads:     max(2, runtime.NumCPU()/2),
+		QueryLogDays:     queryLogDays,
+		TableEngines:     tableEngines,
+	}
+	config := filepath.Join(cfg.Dir, "config.xml")
+	for path, tmpl := range map[string]*template.Template{config: configTemplate, v.UsersFile: usersTemplate} {
+		var buf bytes.Buffer
+		if err := tmpl.Execute(&buf, v); err != nil {
+			return "", fmt.Errorf("write %s: %w", path, err)
+		}
+		if err := os.WriteFile(path, buf.Bytes(), 0o600); err != nil {
+			return "", fmt.Errorf("write configuration: %w", err)
+		}
+	}
+	return config, nil
+}
+
+func escapeXML(s string) (string, error) {
+	var b strings.Builder
+	err := xml.EscapeText(&b, []byte(s))
+	return b.String(), err
+}

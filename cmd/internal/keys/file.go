@@ -1,0 +1,133 @@
+package keys
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/millrace/millrace/cmd/internal/datadir"
+)
+
+// fileVersion is the layout of keys.yaml that this program reads and writes.
+const fileVersion = 1
+
+// record is one key in keys.yaml.
+type record struct {
+	ID      string         `yaml:"id"`
+	Project uint32         `yaml:"project"`
+	Name    string         `yaml:"name"`
+	Env     string         `yaml:"env"`
+	Created time.Time      `yaml:"created"`
+	Secrets []secretRecord `yaml:"secrets"`
+}
+
+// secretRecord is one secret of a key, as its hash.
+type secretRecord struct {
+	SHA256  string    `yaml:"sha256"` // hexadecimal
+	Created time.Time `yaml:"created"`
+}
+
+// readFile returns the keys in the file path, none when it is missing.
+func readFile(path string) ([]record, error) {
+	text, err := readPrivate(path)
+	if err != nil || text == nil {
+		return nil, err
+	}
+	var file struct {
+		Version int      `yaml:"version"`
+		Keys    []record `yaml:"keys"`
+	}
+	// The version first: a newer file may have fields that Strict would complain about.
+	if err := yaml.Unmarshal(text, &file); err == nil && file.Version > fileVersion {
+		return nil, fmt.Errorf("%s has version %d, this program knows up to %d: run the newer millrace", path, file.Version, fileVersion)
+	}
+	if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if file.Version != fileVersion {
+		return nil, fmt.Errorf("%s has version %d, want %d: restore the file from a backup", path, file.Version, fileVersion)
+	}
+	var errs []error
+	seen := map[string]bool{}
+	for i, r := range file.Keys {
+		if err := r.check(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: key %d (id %q): %w", path, i+1, r.ID, err))
+		}
+		if seen[r.ID] {
+			errs = append(errs, fmt.Errorf("%s: key %d: id %q occurs twice: remove one of them", path, i+1, r.ID))
+		}
+		seen[r.ID] = true
+	}
+	return file.Keys, errors.Join(errs...)
+}
+
+func (r *record) check() error {
+	switch {
+	case !validID(r.ID):
+		return fmt.Errorf("the id must be %d characters of %s and begin with a letter", idLen, alphabet)
+	case r.Project == 0:
+		return errors.New("the project must be 1 or higher")
+	case !validEnv(r.Env):
+		return fmt.Errorf("env %q must be 1 to %d lower-case letters or digits", r.Env, maxEnvLen)
+	case len(r.Secrets) == 0:
+		return errors.New("it has no secret: remove the key")
+	}
+	for _, s := range r.Secrets {
+		if _, err := s.hash(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *secretRecord) hash() (sum [sha256.Size]byte, err error) {
+	if b, err := hex.DecodeString(s.SHA256); err == nil && len(b) == len(sum) {
+		return [sha256.Size]byte(b), nil
+	}
+	return sum, fmt.Errorf("sha256 %q must be %d hexadecimal digits", s.SHA256, 2*sha256.Size)
+}
+
+// writeFile replaces the file path. It is written by hand so that every text is quoted: a hash of digits only must stay a text.
+func writeFile(path string, records []record) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Write keys of millrace. Only hashes stand here: a lost key cannot be read back, create a new one.\nversion: %d\nkeys:", fileVersion)
+	if len(records) == 0 {
+		b.WriteString(" []")
+	}
+	b.WriteByte('\n')
+	for _, r := range records {
+		fmt.Fprintf(&b, "  - id: %q\n    project: %d\n    name: %s\n    env: %q\n    created: %q\n    secrets:\n",
+			r.ID, r.Project, strconv.QuoteToASCII(r.Name), r.Env, r.Created.UTC().Format(time.RFC3339))
+		for _, s := range r.Secrets {
+			fmt.Fprintf(&b, "      - sha256: %q\n        created: %q\n", s.SHA256, s.Created.UTC().Format(time.RFC3339))
+		}
+	}
+	return datadir.WriteFile(path, b.Bytes(), 0o600)
+}
+
+// readPrivate reads a file that only its owner may read, nil when it is missing. One that others can read is refused: what stands in
+// it must count as known to them.
+func readPrivate(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("%s has mode %04o, so other users of this machine can use it: run chmod 600 %s", path, mode, path)
+	}
+	text, err := os.ReadFile(path)
+	if err == nil && text == nil {
+		text = []byte{}
+	}
+	return text, err
+}

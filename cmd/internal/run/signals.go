@@ -1,0 +1,60 @@
+package run
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// WithSignals returns a context that ends with parent, with the first SIGINT or SIGTERM, or with stop, which gives the signals back
+// their usual meaning. A second signal ends the process at once, with 128 plus its number. Call stop.
+func WithSignals(parent context.Context, log *slog.Logger) (ctx context.Context, stop context.CancelFunc) {
+	// Room for two: a signal that comes while the first one is being logged must not get lost.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(parent)
+	quit, joined := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(joined)
+		await(signals, quit, log, cancel, os.Exit)
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		select {
+		case <-quit:
+		default:
+			close(quit)
+		}
+		cancel()
+		<-joined
+	}
+}
+
+// await handles signals until quit is closed.
+func await(signals <-chan os.Signal, quit <-chan struct{}, log *slog.Logger, cancel context.CancelFunc, exit func(int)) {
+	for first := true; ; first = false {
+		select {
+		case <-quit:
+			return
+		case s := <-signals:
+			if first {
+				log.Info("stopping; a second signal ends at once", "signal", s.String())
+				cancel()
+				continue
+			}
+			log.Error("ending at once: what is acknowledged is stored, the rest is lost", "signal", s.String())
+			exit(exitCode(s))
+			return
+		}
+	}
+}
+
+// exitCode is what a shell reports for a process that a signal has ended.
+func exitCode(s os.Signal) int {
+	if n, ok := s.(syscall.Signal); ok {
+		return 128 + int(n)
+	}
+	return 1
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/millrace/millrace/cmd/internal/backlog"
+	"github.com/millrace/millrace/cmd/internal/config"
+	"github.com/millrace/millrace/cmd/internal/datadir"
+	"github.com/millrace/millrace/cmd/internal/embedded"
+	embeddedbroker "github.com/millrace/millrace/cmd/internal/embedded/broker"
+	embeddedclickhouse "github.com/millrace/millrace/cmd/internal/embedded/clickhouse"
+)
+
+// Default ports of the embedded engines.
+const (
+	brokerPort         = 9092
+	clickHouseHTTPPort = 8123
+	clickHouseTCPPort  = 9000
+)
+
+// engines are the children that stand in for what has no address. A field is nil when the engine is external.
+type engines struct {
+	broker, clickhouse *embedded.Supervisor
+	guard              *backlog.Guard
+}
+
+// newEngines prepares the children and fills their addresses into the configuration and the ports. Nothing is started yet.
+func newEngines(ctx context.Context, c *config.Config, p *ports, dir *datadir.Dir, log *slog.Logger, set *metrics.Set) (e engines, err error) {
+	brokerDir, clickhouseDir := filepath.Join(dir.Path(), "broker"), filepath.Join(dir.Path(), "clickhouse")
+	needBroker, needClickHouse := len(c.Broker.Addresses) == 0, len(c.ClickHouse.Addresses) == 0
+	// The children of a server that was just killed hold their ports for some seconds yet: wait for them instead of moving to others.
+	for folder, need := range map[string]bool{brokerDir: needBroker, clickhouseDir: needClickHouse} {
+		if !need {
+			continue
+		}
+		if err := awaitUnlocked(ctx, folder, log); err != nil {
+			return e, err
+		}
+	}
+	picked, err := embedded.PickPorts(brokerPort, clickHouseHTTPPort, clickHouseTCPPort)
+	if err != nil {
+		return e, err
+	}
+	if needBroker {
+		p.Broker = loopback(picked[0])
+		c.Broker.Addresses = []string{p.Broker}
+		e.broker, err = supervise("broker", embeddedbroker.Config{
+			Dir: brokerDir, Port: picked[0], Partitions: c.Broker.Partitions, Topics: []string{c.Broker.Topic, c.Broker.QuarantineTopic},
+			MaxBytes: c.Broker.EmbeddedMaxBytes, KeepRecords: c.Broker.EmbeddedKeepRecords, MaxMessageBytes: embeddedMaxMessageBytes(c),
+		}, log, set)
+		if err != nil {
+			return e, err
+		}
+		e.guard = backlog.New(backlog.Config{
+			Dir: brokerDir, MaxBytes: c.Broker.EmbeddedMaxBytes, MinFreeBytes: c.Broker.EmbeddedMinFreeBytes, Interval: guardInterval, LogBytes: embeddedbroker.LogBytes,
+		}, log.With("component", "backlog"), set)
+	}
+	if needClickHouse {
+		p.ClickHouseHTTP, p.ClickHouseTCP = loopback(picked[1]), loopback(picked[2])
+		c.ClickHouse.Addresses = []string{p.ClickHouseTCP}
+		e.clickhouse, err = supervise("clickhouse", embeddedclickhouse.Config{
+			Dir: clickhouseDir, HTTPPort: picked[1], TCPPort: picked[2], MaxMemoryBytes: c.ClickHouse.EmbeddedMaxMemoryBytes,
+			Library: c.ClickHouse.Library, Binary: c.ClickHouse.Binary,
+		}, log, set)
+	}
+	return e, err
+}
+
+// embeddedMaxMessageBytes lets the embedded broker take the largest event and the largest batch.
+func embeddedMaxMessageBytes(c *config.Config) int {
+	return int(max(c.Limits.MaxEventBytes, c.Pipeline.MaxBatchBytes) + recordRoom)
+}
+
+func supervise(name string, childConfig any, log *slog.Logger, set *metrics.Set) (*embedded.Supervisor, error) {
+	args, err := embedded.SelfArgs(name, childConfig)
+	if err != nil {
+		return nil, err
+	}
+	cfg := embedded.DefaultConfig()
+	cfg.Name, cfg.Args = name, args
+	return embedded.New(cfg, log, set)
+}
+
+func awaitUnlocked(ctx context.Context, folder string, log *slog.Logger) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	lock, err := datadir.Acquire(ctx, filepath.Join(folder, "LOCK"), datadir.DefaultWait, log)
+	if err != nil {
+		return err
+	}
+	return lock.Release()
+}
+
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

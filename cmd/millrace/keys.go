@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/cmd/internal/keys"
+)
+
+func newKeys() *cobra.Command {
+	cmd := &cobra.Command{Use: "keys", Short: "Make write keys"}
+	cmd.AddCommand(newKeysCreate())
+	return cmd
+}
+
+func newKeysCreate() *cobra.Command {
+	var project uint32
+	var env string
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a write key and print it once; only its hash is kept",
+		Long: `Makes a write key, adds its hash to DATA/keys.yaml and prints it. It cannot be shown again. A running server takes it when it is
+started the next time.`,
+		Example: `  millrace keys create "web shop" --project 2 --env prod`,
+		Args:    cobra.ExactArgs(1),
+	}
+	s := addSettings(cmd)
+	cmd.Flags().Uint32Var(&project, "project", 1, "the number of the project that owns the events")
+	cmd.Flags().StringVar(&env, "env", "prod", "environment, part of the key's text")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, _, err := s.load()
+		if err != nil {
+			return err
+		}
+		store, err := keys.Open(c.Data, c.Profile, "")
+		if err != nil {
+			return err
+		}
+		secret, err := store.Create(args[0], project, env)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), secret.Reveal())
+		return err
+	}
+	return cmd
+}

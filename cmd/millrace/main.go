@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace/millrace/cmd/internal/config"
+)
+
+// Exit codes, as sysexits.h has them where it has one.
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitUnavailable = 69
+	exitConfig      = 78
+)
+
+func main() {
+	err := newRoot().Execute()
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "millrace:", err)
+	os.Exit(exitCode(err))
+}
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ error }
+
+// unavailableError says that something which must run is not reachable.
+type unavailableError struct{ error }
+
+func (e unavailableError) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	var bad *config.Error
+	var usage usageError
+	var away unavailableError
+	switch {
+	case errors.As(err, &bad):
+		return exitConfig
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &away):
+		return exitUnavailable
+	}
+	return exitFailure
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "millrace",
+		Short: "High-throughput event ingestion: HTTP in, a durable log in between, ClickHouse out",
+		Long: `Millrace takes the events of your SDKs over HTTP, answers 200 only when they are durable in a Kafka-protocol broker, and loads them into ClickHouse.
+
+  millrace serve                     run everything on this machine; the banner prints a key and a curl line
+  millrace send "Signed Up" plan=pro post a test event to it
+  millrace tail                      watch events arrive; --rejected shows what was refused and why
+
+Configuration: defaults < file < environment (MILLRACE_SECTION__KEY) < flags (--section.key). "millrace config print --all" lists every key with its value and
+where that was set.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+	})
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "try", Title: "Try and watch:"}, &cobra.Group{ID: "operate", Title: "Operate:"})
+	for id, commands := range map[string][]*cobra.Command{
+		"run":     {newServe()},
+		"try":     {newSend(), newTail()},
+		"operate": {newMigrate(), newConfig(), newKeys(), newVersion()},
+	} {
+		for _, c := range commands {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	root.AddCommand(newEmbedded())
+	return root
+}
+
+// stopSignals is a context that ends at the first SIGINT or SIGTERM.
+func stopSignals() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+}

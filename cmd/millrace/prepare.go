@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/cmd/internal/admin"
+	"github.com/millrace/millrace/cmd/internal/keys"
+	"github.com/millrace/millrace/cmd/internal/topics"
+	"github.com/millrace/millrace/ingest"
+	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/schema/clickhouse"
+	"github.com/millrace/millrace/sink"
+)
+
+// recordRoom is what a record may take beside the event as it was sent: envelope, key, headers, batch.
+const recordRoom = 64 << 10
+
+// prepare makes the stages, now that both engines answer: topics and tables are checked (or made, when the engine is ours) before anything is written to them.
+func (s *server) prepare(ctx context.Context) (err error) {
+	if s.client, err = broker.New(s.c.Broker); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			s.client.Close()
+		}
+	}()
+	if err := s.client.Probe(ctx); err != nil {
+		return unavailableError{err}
+	}
+	if s.topics, err = topics.Inspect(ctx, s.client, s.c.Broker, s.engines.broker != nil); err != nil {
+		return err
+	}
+	if len(s.topics.Relaxed) > 0 && !s.c.Broker.AllowRelaxedDurability {
+		return fmt.Errorf("an acknowledged event could be lost:\n  %s\nor accept that with broker.allow_relaxed_durability: true; each answer then says \"durability\":\"relaxed\"", strings.Join(s.topics.Relaxed, "\n  "))
+	}
+	s.warnings = append(s.warnings, s.topics.Relaxed...)
+	if err := s.prepareTables(ctx); err != nil {
+		return err
+	}
+	warnings, err := s.pins.Check(s.topics)
+	if err != nil {
+		return err
+	}
+	s.warnings = append(s.warnings, warnings...)
+	if s.role.sinks() {
+		s.sink, err = sink.New(s.c.Sink, sink.Deps{
+			Broker: s.client, Events: sink.Topic{Name: s.c.Broker.Topic, Log: s.pins.Events.Log},
+			Quarantine: sink.Topic{Name: s.c.Broker.QuarantineTopic, Log: s.pins.Quarantine.Log},
+			ClickHouse: s.c.ClickHouse, DataDir: s.dir.Path(), Logger: s.log, Metrics: s.metrics,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if s.role.ingests() {
+		return s.prepareDoor()
+	}
+	return nil
+}
+
+// prepareTables brings the embedded engine's tables up to date, checks an external one's, and learns which partitions are pinned. A gateway can do
+// without ClickHouse when it has been told before.
+func (s *server) prepareTables(ctx context.Context) error {
+	db, err := clickhouse.Open(ctx, s.c.ClickHouse)
+	if err != nil {
+		pins, ok, loadErr := topics.LoadPins(s.dir.Path(), s.topics.ClusterID)
+		if s.role.sinks() || !ok {
+			return unavailableError{errors.Join(err, loadErr)}
+		}
+		s.pins = pins
+		s.warnings = append(s.warnings, fmt.Sprintf("ClickHouse is away, the partitions pinned at the last start are used: %v", err))
+		return nil
+	}
+	defer db.Close() //nolint:errcheck // it was only read from
+	if s.engines.clickhouse != nil {
+		if err := clickhouse.Up(ctx, db, s.log); err != nil {
+			return err
+		}
+	}
+	if err := clickhouse.Assert(ctx, db); err != nil {
+		return err
+	}
+	s.pins.ClusterID = s.topics.ClusterID
+	for _, p := range []struct {
+		pin   *topics.Pin
+		topic string
+		now   int
+	}{{&s.pins.Events, s.c.Broker.Topic, s.topics.Events}, {&s.pins.Quarantine, s.c.Broker.QuarantineTopic, s.topics.Quarantine}} {
+		l, err := clickhouse.AllotLog(ctx, db, s.topics.ClusterID, p.topic, p.now)
+		if err != nil {
+			return err
+		}
+		*p.pin = topics.Pin{Log: l.Number, Partitions: l.Partitions}
+	}
+	return topics.SavePins(s.dir.Path(), s.pins)
+}
+
+// prepareDoor makes pipeline and door, with limits that the topics can keep.
+func (s *server) prepareDoor() (err error) {
+	limits, cfg := s.c.Limits, s.c.Pipeline
+	limits.MaxEventBytes = min(limits.MaxEventBytes, s.topics.MaxMessageBytes-recordRoom)
+	cfg.MaxBatchBytes = min(cfg.MaxBatchBytes, s.topics.MaxMessageBytes)
+	deps := pipeline.Deps{
+		Broker: s.client, Topic: s.c.Broker.Topic, QuarantineTopic: s.c.Broker.QuarantineTopic,
+		Partitions: s.pins.Events.Partitions, QuarantinePartitions: s.pins.Quarantine.Partitions,
+		AckTimeout: s.c.Broker.AckTimeout, Relaxed: len(s.topics.Relaxed) > 0, Logger: s.log.With("component", "pipeline"), Metrics: s.metrics,
+	}
+	if s.engines.guard != nil {
+		deps.Gate = s.engines.guard.Gate
+	}
+	if s.pipeline, err = pipeline.New(cfg, limits, deps); err != nil {
+		return err
+	}
+	s.door, err = ingest.New(s.c.Ingest, limits, ingest.Deps{
+		Submitter: s.pipeline, Keys: keyring{s.keys}, Health: s.health.Ready, Log: s.log.With("component", "ingest"), Metrics: s.metrics,
+	})
+	return err
+}
+
+// release lets go of what prepare has opened.
+func (s *server) release(context.Context) error {
+	s.client.Close()
+	return nil
+}
+
+// checks are the conditions of being ready. What they look at exists once the process serves; before that it is not ready anyway.
+func (s *server) checks() []admin.Check {
+	var checks []admin.Check
+	add := func(name string, advisory bool, f func(context.Context) (string, error)) {
+		checks = append(checks, admin.Check{Name: name, Advisory: advisory, Func: f})
+	}
+	if s.engines.guard != nil {
+		add("storage", false, s.engines.guard.Check)
+	}
+	if s.role.ingests() {
+		add("pipeline", false, func(ctx context.Context) (string, error) {
+			if s.pipeline == nil {
+				return "", errStarting
+			}
+			return s.pipeline.Check(ctx)
+		})
+	}
+	if s.role.sinks() {
+		// A gateway takes events durably while ClickHouse is away.
+		add("sink", s.role.ingests(), func(ctx context.Context) (string, error) {
+			if s.sink == nil {
+				return "", errStarting
+			}
+			return s.sink.Check(ctx)
+		})
+	}
+	return checks
+}
+
+var errStarting = errors.New("starting")
+
+// keyring shows the keys to the door.
+type keyring struct{ store *keys.Store }
+
+func (k keyring) Lookup(key []byte) (ingest.Key, bool) {
+	found, ok := k.store.Lookup(key)
+	return ingest.Key{ID: found.ID, Project: found.Project, Name: found.Name}, ok
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/cmd/internal/config"
+	"github.com/millrace/millrace/cmd/internal/datadir"
+)
+
+// ports is DATA/run/ports.json: where a running server and its engines listen, each host:port.
+type ports struct {
+	Ingest         string `json:"ingest,omitempty"`
+	Admin          string `json:"admin,omitempty"`
+	ClickHouseHTTP string `json:"clickhouse_http,omitempty"`
+	ClickHouseTCP  string `json:"clickhouse_tcp,omitempty"`
+	Broker         string `json:"broker,omitempty"`
+}
+
+func portsFile(run string) string { return filepath.Join(run, "ports.json") }
+
+func (p ports) write(run string) error {
+	text, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	return datadir.WriteFile(portsFile(run), append(text, '\n'), 0o644)
+}
+
+// runningPorts reads where the server of the data directory listens.
+func runningPorts(data string) (p ports, err error) {
+	path := portsFile(filepath.Join(data, "run"))
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, unavailableError{fmt.Errorf("no server runs on the data directory %s (%s is missing): start it with `millrace serve`, or name another one with --data", data, path)}
+	}
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(text, &p); err != nil {
+		return p, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+// locate fills in the addresses of the embedded engines that a running server has started.
+func locate(c *config.Config) error {
+	if len(c.Broker.Addresses) > 0 && len(c.ClickHouse.Addresses) > 0 {
+		return nil
+	}
+	p, err := runningPorts(c.Data)
+	if err != nil {
+		return err
+	}
+	if len(c.Broker.Addresses) == 0 {
+		c.Broker.Addresses = []string{p.Broker}
+	}
+	if len(c.ClickHouse.Addresses) == 0 {
+		c.ClickHouse.Addresses = []string{p.ClickHouseTCP}
+	}
+	return nil
+}
+
+// openBroker connects to the configured broker or to the embedded one of a running server.
+func openBroker(c config.Config) (*broker.Client, error) {
+	if len(c.Broker.Addresses) == 0 {
+		p, err := runningPorts(c.Data)
+		if err != nil {
+			return nil, err
+		}
+		c.Broker.Addresses = []string{p.Broker}
+	}
+	return broker.New(c.Broker)
+}

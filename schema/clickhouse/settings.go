@@ -1,0 +1,42 @@
+package clickhouse
+
+import (
+	"context"
+	"maps"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// Setting is a ClickHouse setting and the value that is sent with a query.
+type Setting struct{ Name, Value string }
+
+// maxBlockRows and maxBlockBytes are above every block the sink may send, so that the server never cuts one in two: two parts under one token can lose
+// rows when the insert is repeated.
+const (
+	maxBlockRows  = "16777216"
+	maxBlockBytes = "4294967296"
+)
+
+// pinned are the settings that every insert sends, whatever the server's defaults are.
+var pinned = []Setting{
+	{"async_insert", "0"},                                       // the answer must mean stored
+	{"insert_deduplicate", "1"},                                 // the token counts
+	{"deduplicate_blocks_in_dependent_materialized_views", "1"}, // and in every view
+	{"materialized_views_ignore_errors", "0"},                   // a block is in all views or is an error
+	{"max_insert_block_size", maxBlockRows},
+	{"min_insert_block_size_rows", maxBlockRows},
+	{"min_insert_block_size_bytes", maxBlockBytes},
+}
+
+// InsertSettings returns the settings of an insert with a deduplication token.
+func InsertSettings(token string) []Setting {
+	return append(pinned[:len(pinned):len(pinned)], Setting{"insert_deduplication_token", token})
+}
+
+// DeduplicationWindow is how many tokens a table remembers.
+const DeduplicationWindow = 20000
+
+// parameters gives a query its server-side parameters. Nothing is ever formatted into a statement by the client.
+func parameters(ctx context.Context, p map[string]string) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithParameters(maps.Clone(clickhouse.Parameters(p))))
+}

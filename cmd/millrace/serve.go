@@ -208,13 +208,21 @@ func (s *server) announce() {
 	}
 	took := time.Since(s.begun)
 	s.log.Info("ready", "ingest", s.ports.Ingest, "admin", s.ports.Admin, "clickhouse_http", s.ports.ClickHouseHTTP, "clickhouse_tcp", s.ports.ClickHouseTCP,
-		"broker", s.ports.Broker, "role", string(s.role), "profile", s.c.Profile, "data", s.dir.Path(), "took", took)
+		"broker", s.ports.Broker, "role", string(s.role), "profile", s.c.Profile, "data", s.dir.Path(), "config", s.report.Sources(), "try", s.tryLine(), "took", took)
 	if !isTerminal(os.Stdout) {
 		return
 	}
 	if err := s.banner(took).write(os.Stdout); err != nil {
 		s.log.Warn("print the banner", "error", err)
 	}
+}
+
+// tryLine is a command to try the server with. It goes into logs, so it names the file of the development key and not the key.
+func (s *server) tryLine() string {
+	if _, ok := s.keys.DevKey(); !ok || s.ports.Ingest == "" {
+		return ""
+	}
+	return fmt.Sprintf(`curl -u "$(cat %s/dev-key):" http://%s/v1/track -d '{"event":"Hello","userId":"u1"}'`, s.dir.Path(), s.ports.Ingest)
 }
 
 func (s *server) banner(took time.Duration) banner {

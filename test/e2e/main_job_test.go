@@ -223,7 +223,7 @@ func TestBadRequestsHaveStableCodes(t *testing.T) {
 	}{
 		{"cut JSON", "/v1/track", []byte(`{"event":`), 400, "invalid_json", nil},
 		{"not JSON", "/v1/batch", []byte(`hello`), 400, "invalid_json", nil},
-		{"no body", "/v1/track", nil, 400, "invalid_json", nil},
+		{"no body", "/v1/track", nil, 400, "empty_batch", nil},
 		{"two values", "/v1/track", []byte(`{"event":"x","userId":"u"} trailing`), 400, "invalid_json", nil},
 		{"empty batch", "/v1/batch", []byte(`{"batch":[]}`), 400, "empty_batch", nil},
 		{"wrong key", "/v1/track", good, 401, "invalid_key", []string{"Authorization: Bearer wrong"}},
@@ -292,7 +292,12 @@ func TestCommandLine(t *testing.T) {
 	run := func(args ...string) (string, error) {
 		cmd := exec.Command(binary, args...)
 		cmd.Env = append(os.Environ(), "MILLRACE_DEV_KEY="+devKey)
-		out, err := cmd.CombinedOutput()
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			out = append(out, stderr.Bytes()...)
+		}
 		return string(out), err
 	}
 	out, err := run("send", "--data", dir, "Signed Up", "plan=pro", "seats=3")
@@ -315,7 +320,7 @@ func TestCommandLine(t *testing.T) {
 		t.Errorf("migrate status: %v %s", err, out)
 	}
 	bad := filepath.Join(dir, "bad.yaml")
-	if err := os.WriteFile(bad, []byte("ingest:\n  listen: \":1\"\nsink:\n  block_age: fast\n"), 0o600); err != nil {
+	if err := os.WriteFile(bad, []byte("ingest:\n  listen: nowhere\nsink:\n  block_age: fast\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err = run("config", "validate", "--config", bad)

@@ -140,7 +140,7 @@ func kindOf(path string, t reflect.Type) (Kind, bool) {
 		return Number, true
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		if strings.HasSuffix(path, "_bytes") {
+		if strings.HasSuffix(path, "_bytes") || strings.HasSuffix(path, "_bytes_per_second") {
 			return Size, true
 		}
 		return Integer, true

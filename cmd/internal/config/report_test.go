@@ -164,6 +164,27 @@ func TestKeysAndFlags(t *testing.T) {
 	}
 }
 
+func TestKinds(t *testing.T) {
+	type all struct {
+		A int64         `yaml:"a_bytes"`
+		B int           `yaml:"b_bytes_per_second"`
+		C int           `yaml:"bytes"`
+		D time.Duration `yaml:"d"`
+		E []string      `yaml:"e"`
+		F float32       `yaml:"f"`
+		G bool          `yaml:"g"`
+		H hidden        `yaml:"h"`
+	}
+	var got []string
+	for _, k := range Keys(&all{A: 1 << 20, B: 1000, C: 1024, D: 90 * time.Minute, E: []string{"x"}, F: 0.25, H: "x"}) {
+		got = append(got, fmt.Sprint(k.Path, " ", k.Kind, " ", k.Value))
+	}
+	want := `[a_bytes size 1MiB b_bytes_per_second size 1000 bytes integer 1024 d duration 1h30m e list [x] f number 0.25 g boolean false h text "********"]`
+	if fmt.Sprint(got) != want {
+		t.Errorf("got  %v\nwant %s", got, want)
+	}
+}
+
 // TestStructMistakes: a field that can be no key must not be passed over in silence.
 func TestStructMistakes(t *testing.T) {
 	for name, call := range map[string]func(){

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/cmd/internal/config"
+	"github.com/millrace/millrace/cmd/internal/keys"
 )
 
 // Exit codes, as sysexits.h has them where it has one.
@@ -43,7 +44,7 @@ func exitCode(err error) int {
 	var usage usageError
 	var away unavailableError
 	switch {
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), errors.Is(err, keys.ErrDevKey):
 		return exitConfig
 	case errors.As(err, &usage):
 		return exitUsage

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -177,7 +178,8 @@ func TestBrokerAwayIs503(t *testing.T) {
 	if a := s.post("/v1/track", []byte(`{"event":"Before","userId":"u","properties":{"id":"before"}}`)); a.Status != http.StatusOK {
 		t.Fatalf("%d %s", a.Status, a.Raw)
 	}
-	thaw := freezeBroker(t, s)
+	broker := engine(t, s, "broker")
+	signal(t, broker, syscall.SIGSTOP)
 	begun := time.Now()
 	a := s.post("/v1/track", []byte(`{"event":"Away","userId":"u","properties":{"id":"away"}}`))
 	if a.Status != http.StatusServiceUnavailable || a.Code != "broker_unavailable" || a.Header.Get("Retry-After") == "" {
@@ -186,10 +188,55 @@ func TestBrokerAwayIs503(t *testing.T) {
 	if took := time.Since(begun); took > 4*time.Second {
 		t.Errorf("refused only after %v", took)
 	}
-	thaw()
+	signal(t, broker, syscall.SIGCONT)
 	eventually(t, 20*time.Second, "accepted again", func() bool {
 		a, err := s.tryPost("/v1/track", []byte(`{"event":"After","userId":"u","properties":{"id":"after"}}`))
 		return err == nil && a.Status == http.StatusOK
 	})
 	checkStored(t, s, []string{"before", "after"})
+}
+
+// TestEnginesAreRestarted kills each embedded engine under load: it comes back by itself, and nothing that was acknowledged is lost.
+func TestEnginesAreRestarted(t *testing.T) {
+	s := start(t, t.TempDir())
+	l := startLoad(s, "r", 2)
+	for i, name := range []string{"broker", "clickhouse"} {
+		eventually(t, 20*time.Second, "load", func() bool { return l.count() > 500*(i+1) })
+		before := engine(t, s, name)
+		signal(t, before, syscall.SIGKILL)
+		eventually(t, 20*time.Second, name+" restarted", func() bool {
+			return strings.Count(s.log.String(), "child is ready") >= 3+i && engine(t, s, name) != before
+		})
+		acked := l.count()
+		eventually(t, 20*time.Second, "load goes on", func() bool { return l.count() > acked })
+	}
+	acked := l.finish()
+	rows := checkStored(t, s, acked)
+	t.Logf("%d acknowledged, %d rows", len(acked), rows)
+}
+
+// TestNothingOutlivesAKilledServer kills the server alone: its engines stop by themselves, and the next start takes over the same ports and data.
+func TestNothingOutlivesAKilledServer(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	if a := s.post("/v1/track", []byte(`{"event":"Kept","userId":"u"}`)); a.Status != http.StatusOK {
+		t.Fatalf("%d %s", a.Status, a.Raw)
+	}
+	children, ports := descendants(s.cmd.Process.Pid), s.ports
+	if len(children) < 2 {
+		t.Fatalf("%d child processes", len(children))
+	}
+	signal(t, s.cmd.Process.Pid, syscall.SIGKILL)
+	next := start(t, dir)
+	for _, pid := range children {
+		if running(pid) {
+			t.Errorf("process %d outlived its server", pid)
+		}
+	}
+	for name, address := range ports {
+		if next.ports[name] != address {
+			t.Errorf("%s was at %s, is at %s", name, address, next.ports[name])
+		}
+	}
+	next.waitRows("events", 1)
 }

@@ -83,7 +83,9 @@ func parentRole() error {
 	defer cancel()
 	go func() {
 		<-s.Ready()
-		fmt.Fprintln(os.NewFile(3, "report"), "ready")
+		if _, err := fmt.Fprintln(os.NewFile(3, "report"), "ready"); err != nil {
+			panic(err)
+		}
 	}()
 	return s.Run(ctx)
 }

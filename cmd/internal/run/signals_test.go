@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
@@ -29,6 +30,13 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 			case code := <-exited:
 				t.Errorf("the first signal exits with %d", code)
 			default:
+			}
+			signals <- c.second // an echo of the first
+			synctest.Wait()
+			select {
+			case code := <-exited:
+				t.Errorf("an echo of the first signal exits with %d", code)
+			case <-time.After(echo):
 			}
 			signals <- c.second
 			if code := <-exited; code != c.code {

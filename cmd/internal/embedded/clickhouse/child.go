@@ -75,16 +75,20 @@ func runEngine(ctx context.Context, cfg Config, engine Engine, lock *os.File, li
 			ended <- runLibrary(engine.Library, arguments(cfg, configFile, int(stop.Fd())))
 		}
 	}()
-	ready := make(chan error, 1)
+	ready := make(chan struct{})
 	httpAddr := net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.HTTPPort))
 	ctl := newControl(httpAddr)
-	go func() { ready <- ctl.waitReady(ctx, displayName) }()
+	go func() {
+		if ctl.waitReady(ctx, displayName) == nil {
+			close(ready)
+		}
+	}()
 
 	select {
 	case err = <-ended:
 		return endedEarly(err)
 	case <-life.Done():
-	case <-ready: // an error means that ctx has ended, which it has not
+	case <-ready:
 		log.Info("engine answers", "engine", engine.String(), "after", time.Since(started).Round(time.Millisecond).String())
 		addrs := map[string]string{AddrHTTP: httpAddr, AddrTCP: net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.TCPPort))}
 		if err := life.Ready(addrs); err != nil {

@@ -98,7 +98,9 @@ func start(t *testing.T, cfg Config) *engine {
 	go func() { e.result <- e.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		<-e.result
+		if err := <-e.result; err != nil {
+			t.Logf("the engine ended with: %v", err)
+		}
 	})
 	return e
 }

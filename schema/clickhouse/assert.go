@@ -2,10 +2,15 @@ package clickhouse
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // tables are the ones that inserts go to.
@@ -14,9 +19,13 @@ var tables = []struct {
 	columns []Column
 }{{"events", EventColumns}, {"quarantine", QuarantineColumns}}
 
-// Assert checks everything that the sink's inserts rely on: that all migrations are applied, that the tables have the columns the sink writes, that they remember enough
-// deduplication tokens, and that the settings it pins may be set. Every failure is reported, with its cure. ErrPending and ErrChecksum are among them.
+// Assert checks everything that the sink's inserts rely on: the server's version, that all migrations are applied, that the tables have the columns the sink writes, that they
+// remember enough deduplication tokens, and that the settings it pins may be set and mean what they should. Every failure is reported, with its cure. ErrPending and ErrChecksum
+// are among them.
 func Assert(ctx context.Context, db *DB) error {
+	if err := db.assertVersion(ctx); err != nil {
+		return err
+	}
 	pending, err := Plan(ctx, db)
 	if err != nil {
 		return err
@@ -24,24 +33,47 @@ func Assert(ctx context.Context, db *DB) error {
 	if len(pending) > 0 {
 		return fmt.Errorf("%w: database %s lacks %d migrations, the first is %04d_%s: run `millrace migrate up`", ErrPending, db.database, len(pending), pending[0].Version, pending[0].Name)
 	}
-	errs := []error{db.assertSettings(ctx)}
+	errs := []error{db.assertPinned(ctx), db.assertInherited(ctx)}
 	for _, t := range tables {
 		errs = append(errs, db.assertColumns(ctx, t.name, t.columns), db.assertWindow(ctx, t.name))
 	}
 	return errors.Join(errs...)
 }
 
-// assertColumns compares the table with what is written to it. Further columns are fine when they have a default, which every column has.
+func (db *DB) assertVersion(ctx context.Context) error {
+	var text string
+	if err := db.conn.QueryRow(ctx, "SELECT version()").Scan(&text); err != nil {
+		return fmt.Errorf("read the server's version: %w", err)
+	}
+	return checkVersion(text)
+}
+
+func checkVersion(text string) error {
+	parts := strings.Split(text, ".")
+	if len(parts) >= 2 {
+		major, majorErr := strconv.Atoi(parts[0])
+		minor, minorErr := strconv.Atoi(parts[1])
+		if majorErr == nil && minorErr == nil && slices.Compare([]int{major, minor}, leastVersion[:]) >= 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("the ClickHouse server is version %s, inserts need %d.%d or later: upgrade it, or name another in clickhouse.addresses", text, leastVersion[0], leastVersion[1])
+}
+
+// assertColumns compares the table with what is written to it. Further columns are fine: each has a default.
 func (db *DB) assertColumns(ctx context.Context, table string, want []Column) error {
 	have, err := db.columns(ctx, table)
 	if err != nil {
 		return err
 	}
+	if len(have) == 0 {
+		return fmt.Errorf("table %s.%s is gone, although its migration was applied: bring it back from a backup, or drop table %s.schema_migrations and run `millrace migrate up` for empty ones", db.database, table, db.database)
+	}
 	var errs []error
 	for _, c := range want {
 		switch typ, ok := have[c.Name]; {
 		case !ok:
-			errs = append(errs, fmt.Errorf("table %s.%s has no column %s: bring it back: ALTER TABLE %s.%s ADD COLUMN `%s` %s", db.database, table, c.Name, db.database, table, c.Name, c.Type))
+			errs = append(errs, fmt.Errorf("table %s.%s has no column %s, which inserts write: ALTER TABLE %s.%s ADD COLUMN `%s` %s", db.database, table, c.Name, db.database, table, c.Name, c.Type))
 		case typ != c.Type:
 			errs = append(errs, fmt.Errorf("column %s of %s.%s is %s, inserts need %s: ALTER TABLE %s.%s MODIFY COLUMN `%s` %s", c.Name, db.database, table, typ, c.Type, db.database, table, c.Name, c.Type))
 		}
@@ -49,6 +81,7 @@ func (db *DB) assertColumns(ctx context.Context, table string, want []Column) er
 	return errors.Join(errs...)
 }
 
+// columns returns name and type of those that can be written; none when the table does not exist.
 func (db *DB) columns(ctx context.Context, table string) (map[string]string, error) {
 	rows, err := db.conn.Query(parameters(ctx, map[string]string{"database": db.database, "table": table}),
 		"SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String} AND default_kind != 'ALIAS'")
@@ -70,42 +103,86 @@ func (db *DB) columns(ctx context.Context, table string) (map[string]string, err
 	return have, nil
 }
 
-var windowSetting = regexp.MustCompile(`\b(?:non_)?replicated_deduplication_window = (\d+)`)
-
-// assertWindow demands that the table remembers the tokens of enough inserts; the server's default is none at all.
+// assertWindow demands that the table remembers the tokens of enough inserts, and, where it is replicated, for long enough. What the table does not say is the server's default,
+// which for plain tables is none at all.
 func (db *DB) assertWindow(ctx context.Context, table string) error {
 	var engine, full string
 	err := db.conn.QueryRow(parameters(ctx, map[string]string{"database": db.database, "table": table}),
 		"SELECT engine, engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}").Scan(&engine, &full)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // assertColumns has said so
+	}
 	if err != nil {
 		return fmt.Errorf("read the settings of %s: %w", table, err)
 	}
-	setting := "non_replicated_deduplication_window"
-	if len(engine) > 10 && engine[:10] == "Replicated" {
-		setting = "replicated_deduplication_window"
+	if !strings.HasPrefix(engine, "Replicated") {
+		return db.assertTableSetting(ctx, table, full, "system.merge_tree_settings", "non_replicated_deduplication_window", DeduplicationWindow)
 	}
-	window := 0
-	if m := windowSetting.FindStringSubmatch(full); m != nil {
-		window, _ = strconv.Atoi(m[1]) // digits; more than an int holds would be plenty, and is refused
+	return errors.Join(
+		db.assertTableSetting(ctx, table, full, "system.replicated_merge_tree_settings", "replicated_deduplication_window", DeduplicationWindow),
+		db.assertTableSetting(ctx, table, full, "system.replicated_merge_tree_settings", "replicated_deduplication_window_seconds", deduplicationSeconds),
+	)
+}
+
+func (db *DB) assertTableSetting(ctx context.Context, table, engineFull, defaults, setting string, least uint64) error {
+	value, ok := tableSetting(engineFull, setting)
+	if !ok {
+		var text string
+		if err := db.conn.QueryRow(parameters(ctx, map[string]string{"name": setting}), "SELECT value FROM "+defaults+" WHERE name = {name:String}").Scan(&text); err != nil {
+			return fmt.Errorf("read the default of %s: %w", setting, err)
+		}
+		var err error
+		if value, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return fmt.Errorf("default of %s: %w", setting, err)
+		}
 	}
-	if window < DeduplicationWindow {
-		return fmt.Errorf("table %s.%s remembers %d deduplication tokens, %d are needed: ALTER TABLE %s.%s MODIFY SETTING %s = %d", db.database, table, window, DeduplicationWindow, db.database, table, setting, DeduplicationWindow)
+	if value < least {
+		return fmt.Errorf("setting %s of table %s.%s is %d, inserts need %d or more to be exact: ALTER TABLE %s.%s MODIFY SETTING %s = %d", setting, db.database, table, value, least, db.database, table, setting, least)
 	}
 	return nil
 }
 
-// assertSettings demands that the pinned settings exist, and that this user may set them or finds them as they must be.
-func (db *DB) assertSettings(ctx context.Context) error {
+// tableSetting finds a number among the SETTINGS of a table's engine_full.
+func tableSetting(engineFull, setting string) (uint64, bool) {
+	m := regexp.MustCompile(`[ ,]` + setting + ` = (\d+)`).FindStringSubmatch(engineFull)
+	if m == nil {
+		return 0, false
+	}
+	value, err := strconv.ParseUint(m[1], 10, 64)
+	return value, err == nil
+}
+
+// assertPinned sends each pinned setting with a query, as inserts do, and reads back what the server made of it. Constraints of every kind show only so.
+func (db *DB) assertPinned(ctx context.Context) error {
 	var errs []error
-	for _, s := range InsertSettings("") {
+	for _, s := range InsertSettings("assert") {
 		var value string
-		var readonly uint8
-		err := db.conn.QueryRow(parameters(ctx, map[string]string{"name": s.Name}), "SELECT value, readonly FROM system.settings WHERE name = {name:String}").Scan(&value, &readonly)
+		err := db.conn.QueryRow(parameters(with(ctx, s), map[string]string{"name": s.Name}), "SELECT value FROM system.settings WHERE name = {name:String}").Scan(&value)
+		var refused *clickhouse.Exception
 		switch {
+		case errors.As(err, &refused), errors.Is(err, sql.ErrNoRows):
+			errs = append(errs, fmt.Errorf("setting %s cannot be set to %q, which inserts need: %w: lift the constraint, or readonly, in the settings profile of this user", s.Name, s.Value, err))
 		case err != nil:
-			errs = append(errs, fmt.Errorf("setting %s: %w: this server is too old, or not ClickHouse: 24.8 or later is needed", s.Name, err))
-		case readonly != 0 && value != s.Value:
-			errs = append(errs, fmt.Errorf("setting %s is fixed at %q for this user, inserts need %q: remove the constraint from the user's settings profile", s.Name, value, s.Value))
+			errs = append(errs, fmt.Errorf("check setting %s: %w", s.Name, err))
+		case value != s.Value:
+			errs = append(errs, fmt.Errorf("setting %s stays %q for this user, inserts need %q: lift the constraint in the user's settings profile", s.Name, value, s.Value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// assertInherited looks at the settings that inserts take from the user's profile.
+func (db *DB) assertInherited(ctx context.Context) error {
+	var errs []error
+	for _, s := range inherited {
+		var value string
+		err := db.conn.QueryRow(parameters(ctx, map[string]string{"name": s.name}), "SELECT value FROM system.settings WHERE name = {name:String}").Scan(&value)
+		switch {
+		case errors.Is(err, sql.ErrNoRows): // an older server
+		case err != nil:
+			errs = append(errs, fmt.Errorf("read setting %s: %w", s.name, err))
+		case !slices.Contains(s.values, value):
+			errs = append(errs, fmt.Errorf("setting %s is %q for this user, inserts need %q: set it in the user's settings profile", s.name, value, s.values[0]))
 		}
 	}
 	return errors.Join(errs...)

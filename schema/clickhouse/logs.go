@@ -4,57 +4,79 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
+	"time"
 )
 
 // ErrPartitions says that a topic has fewer partitions than were pinned for it.
 var ErrPartitions = errors.New("the topic has fewer partitions than were pinned")
 
+// allotAttempts bounds AllotLog: an attempt fails only when somebody else takes the number at that moment, or when the server died over it before.
+const allotAttempts = 64
+
 // Log is one life of a topic.
 type Log struct {
-	Number     uint16
-	Partitions int // pinned: events are spread over the partitions 0 to Partitions-1
+	Number     uint16 // from 1 up, and of this life alone
+	Partitions int    // pinned: events are spread over the partitions 0 to Partitions-1
 }
 
-// AllotLog returns the present life of the topic on the cluster, and makes the first one, with partitions pinned to what the topic has, when there is none. Two callers at once
-// may both insert; every reader takes the lowest number then, so they agree.
+// AllotLog returns the present life of the topic on the cluster, and makes the first one, with partitions pinned to what the topic has, when there is none. ErrPartitions: the
+// topic has fewer partitions now than were pinned. More are fine.
+//
+// No number is given twice, and callers at once agree: each inserts the next number under a token of that number, so the server keeps the first and drops the others, whose
+// callers look again.
 func AllotLog(ctx context.Context, db *DB, clusterID, topic string, partitions int) (Log, error) {
-	l, ok, err := db.log(ctx, clusterID, topic)
-	if err == nil && !ok {
-		insert := "INSERT INTO " + db.database + ".logs (log, cluster_id, topic, partitions, since) SELECT max(log) + 1, {cluster:String}, {topic:String}, {partitions:UInt16}, now64(3) FROM " + db.database + ".logs"
-		p := map[string]string{"cluster": clusterID, "topic": topic, "partitions": strconv.Itoa(partitions)}
-		if err := db.conn.Exec(parameters(ctx, p), insert); err != nil {
-			return l, fmt.Errorf("allot a log number: %w", err)
+	if partitions < 1 || partitions > math.MaxUint16 {
+		return Log{}, fmt.Errorf("allot a log number: topic %s has %d partitions, want 1 to %d", topic, partitions, math.MaxUint16)
+	}
+	tried := uint64(0)
+	for range allotAttempts {
+		l, top, err := db.log(ctx, clusterID, topic)
+		switch {
+		case err != nil:
+			return Log{}, err
+		case l.Number == 0:
+		case partitions < l.Partitions:
+			return Log{}, fmt.Errorf("%w: %s has %d, log %d has %d: bring the old topic back, or name a new one in broker.topic", ErrPartitions, topic, partitions, l.Number, l.Partitions)
+		default:
+			return l, nil
 		}
-		l, ok, err = db.log(ctx, clusterID, topic)
+		// A number whose row is not there although it was tried is lost: the server noted the token and died before the row was stored.
+		tried = max(top, tried) + 1
+		if tried > math.MaxUint16 {
+			return Log{}, fmt.Errorf("allot a log number: all %d are used, see table %s.logs", math.MaxUint16, db.database)
+		}
+		if err := db.insertLog(ctx, uint16(tried), clusterID, topic, partitions); err != nil {
+			return Log{}, fmt.Errorf("allot a log number: %w", err)
+		}
 	}
-	switch {
-	case err != nil:
-		return l, err
-	case !ok:
-		return l, fmt.Errorf("allot a log number: topic %s is not in %s.logs after it was inserted", topic, db.database)
-	case partitions < l.Partitions:
-		return l, fmt.Errorf("%w: %s has %d, log %d has %d: bring the old topic back, or name a new one in broker.topic", ErrPartitions, topic, partitions, l.Number, l.Partitions)
-	}
-	return l, nil
+	return Log{}, fmt.Errorf("allot a log number: topic %s got none in %d attempts, see table %s.logs", topic, allotAttempts, db.database)
 }
 
-func (db *DB) log(ctx context.Context, clusterID, topic string) (l Log, ok bool, err error) {
-	rows, err := db.conn.Query(parameters(ctx, map[string]string{"cluster": clusterID, "topic": topic}),
-		"SELECT log, partitions FROM "+db.database+".logs WHERE cluster_id = {cluster:String} AND topic = {topic:String} ORDER BY log LIMIT 1")
+// log reads, in one look, the topic's present life (Number 0: none) and the highest number of all.
+func (db *DB) log(ctx context.Context, clusterID, topic string) (l Log, top uint64, err error) {
+	var highest, partitions uint16
+	err = db.conn.QueryRow(parameters(ctx, map[string]string{"cluster": clusterID, "topic": topic}),
+		"SELECT max(log), maxIf(log, mine), argMaxIf(partitions, log, mine) FROM (SELECT log, partitions, cluster_id = {cluster:String} AND topic = {topic:String} AS mine FROM "+db.database+".logs)").
+		Scan(&highest, &l.Number, &partitions)
 	if err != nil {
-		return l, false, fmt.Errorf("read the log number: %w", err)
+		return Log{}, 0, fmt.Errorf("read the log number: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // Err has told
-	for rows.Next() {
-		var partitions uint16
-		if err := rows.Scan(&l.Number, &partitions); err != nil {
-			return l, false, fmt.Errorf("read the log number: %w", err)
-		}
-		l.Partitions, ok = int(partitions), true
+	l.Partitions = int(partitions)
+	return l, uint64(highest), nil
+}
+
+// insertLog returns nil, too, when the server dropped the row because the number's token was used before.
+func (db *DB) insertLog(ctx context.Context, number uint16, clusterID, topic string, partitions int) error {
+	batch, err := db.conn.PrepareBatch(with(ctx, InsertSettings("log-"+strconv.Itoa(int(number)))...),
+		"INSERT INTO "+db.database+".logs (log, cluster_id, topic, partitions, since)")
+	if err != nil {
+		return err
 	}
-	if err := rows.Err(); err != nil {
-		return l, false, fmt.Errorf("read the log number: %w", err)
+	defer batch.Close() //nolint:errcheck // Send has told
+	if err := batch.Append(number, clusterID, topic, uint16(partitions), time.Now().UTC()); err != nil {
+		return err
 	}
-	return l, ok, nil
+	return batch.Send()
 }

@@ -67,7 +67,7 @@ func migrations(database string) ([]Migration, error) {
 // statements splits a file at semicolons that end a line. None stands inside a statement of ours.
 func statements(text string) []string {
 	var all []string
-	for part := range strings.SplitSeq(text, ";\n") {
+	for part := range strings.SplitSeq(strings.TrimSpace(text)+"\n", ";\n") {
 		if part = strings.TrimSpace(part); part != "" {
 			all = append(all, part)
 		}
@@ -160,7 +160,7 @@ func (db *DB) applied(ctx context.Context) (map[uint32]Migration, error) {
 	if exists == 0 {
 		return found, nil
 	}
-	rows, err := db.conn.Query(ctx, "SELECT version, any(name), any(checksum), min(applied_at) FROM "+db.database+".schema_migrations GROUP BY version")
+	rows, err := db.conn.Query(ctx, "SELECT version, argMin(name, applied_at), argMin(checksum, applied_at), min(applied_at) FROM "+db.database+".schema_migrations GROUP BY version")
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}

@@ -2,7 +2,7 @@ package clickhouse
 
 import (
 	"context"
-	"maps"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
@@ -33,10 +33,42 @@ func InsertSettings(token string) []Setting {
 	return append(pinned[:len(pinned):len(pinned)], Setting{"insert_deduplication_token", token})
 }
 
+// inherited are settings that cannot be sent with an insert, because only newer servers know them, and that would make the pinned ones void. Where a
+// server has one, its value must be one of these.
+var inherited = []struct {
+	name   string
+	values []string // the first is the one to set
+}{
+	{"deduplicate_insert", []string{"enable", "backward_compatible_choice"}}, // overrides insert_deduplicate
+	{"use_strict_insert_block_limits", []string{"0"}},                        // would cut blocks by further limits
+}
+
+// leastVersion has all the pinned settings.
+var leastVersion = [2]int{24, 8}
+
 // DeduplicationWindow is how many tokens a table remembers.
 const DeduplicationWindow = 20000
 
+// deduplicationSeconds is how long a replicated table must remember a token.
+const deduplicationSeconds = 604800
+
 // parameters gives a query its server-side parameters. Nothing is ever formatted into a statement by the client.
 func parameters(ctx context.Context, p map[string]string) context.Context {
-	return clickhouse.Context(ctx, clickhouse.WithParameters(maps.Clone(clickhouse.Parameters(p))))
+	escaped := make(clickhouse.Parameters, len(p))
+	for name, value := range p {
+		escaped[name] = parameterEscapes.Replace(value)
+	}
+	return clickhouse.Context(ctx, clickhouse.WithParameters(escaped))
+}
+
+// parameterEscapes is what the server undoes in a parameter's text, which the driver leaves to us.
+var parameterEscapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
+
+// with sends settings along with a query.
+func with(ctx context.Context, settings ...Setting) context.Context {
+	all := clickhouse.Settings{}
+	for _, s := range settings {
+		all[s.Name] = s.Value
+	}
+	return clickhouse.Context(ctx, clickhouse.WithSettings(all))
 }

@@ -8,5 +8,5 @@ CREATE TABLE IF NOT EXISTS {database}.logs
 )
 ENGINE = MergeTree
 ORDER BY log
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Lives of the topics: a topic that is made anew gets another number, so its offsets mean other records';

@@ -1,0 +1,116 @@
+# Millrace: build, test, check. "make" lists the targets.
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run build deps test race fuzz bench check gates fmt format vet lint tidy vuln clean
+
+GO ?= go
+# Options of "make run", such as ARGS='--role ingest'.
+ARGS ?=
+# How long "make fuzz" runs each fuzz target, and of which packages.
+FUZZTIME ?= 20s
+FUZZPKGS ?= ./...
+# Which benchmarks "make bench" runs, of which packages, how often.
+BENCH ?= .
+BENCHPKGS ?= ./schema/... ./broker/... ./ingest/... ./pipeline/... ./sink/...
+BENCHCOUNT ?= 1
+
+# The tools are pinned in a module of their own, so that the product's go.mod stays short. The Go command builds and caches them.
+TOOL := $(GO) tool -modfile=tools/go.mod
+VERSION := github.com/millrace/millrace/cmd/internal/version
+# Go files that are tracked or new, without those deleted a moment ago.
+GOFILES = $(wildcard $(shell git ls-files -co --exclude-standard -- '*.go'))
+# Packages without tests of their own are not worth a line.
+TERSE := { grep -v '\[no test files\]' || true; }
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: deps build ## start everything on this machine; ARGS='--role ingest' passes options
+	@exec bin/millrace serve $(ARGS)
+
+build: ## compile bin/millrace (static, reproducible)
+	@set -euo pipefail; flags='-s -w'; \
+	commit=$$(git rev-parse --verify -q HEAD || true); \
+	if [ -n "$$commit" ]; then \
+		flags+=" -X $(VERSION).Date=$$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)"; \
+		[ -z "$$(git status --porcelain)" ] || commit+=+dirty; \
+		flags+=" -X $(VERSION).Commit=$$commit"; \
+	fi; \
+	tag=$$(git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || true); \
+	[ -z "$$tag" ] || flags+=" -X $(VERSION).Version=$${tag#v}"; \
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$$flags" -o bin/millrace ./cmd/millrace
+
+deps: ## fetch modules, the ClickHouse engine and the SDKs that tests use (once)
+	@$(GO) mod download
+	@cmd/internal/embedded/clickhouse/libchdb/install.sh >/dev/null
+	@set -euo pipefail; cd test/e2e/sdk; \
+	if ! cmp -s package-lock.json node_modules/.installed-lock; then \
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+		cp package-lock.json node_modules/.installed-lock; \
+	fi
+
+test: deps build ## run all tests, also those of the whole with real engines
+	@echo '== test'
+	@set -o pipefail; $(GO) test -timeout 9m ./... | $(TERSE)
+
+# The tests of the whole run another binary, which the detector does not see.
+race: ## run the tests with the race detector, the ring on one, two and four processors
+	@echo '== race'
+	@set -o pipefail; $(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v /test/) | $(TERSE)
+	@$(GO) test -race -timeout 9m -cpu=1,2,4 ./pipeline/ring
+
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@set -euo pipefail; \
+	for package in $$($(GO) list $(FUZZPKGS) | grep -v /test/); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | { grep '^Fuzz' || true; }); do \
+			echo "== fuzz $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+bench: ## run the benchmarks; BENCH, BENCHPKGS and BENCHCOUNT choose
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) $(BENCHPKGS)
+
+check: test gates ## everything that must pass before a change goes in
+
+gates: ## all of check but the tests; at the end the tree is as it was
+	@set -euo pipefail; \
+	before=$$(git status --porcelain); \
+	for gate in fmt vet lint race tidy; do $(MAKE) $$gate; done; \
+	echo '== clean tree'; \
+	after=$$(git status --porcelain); \
+	if [ "$$before" != "$$after" ]; then \
+		echo 'the gates have changed files (git status before and after):'; \
+		diff <(echo "$$before") <(echo "$$after") || true; \
+		exit 1; \
+	fi; \
+	echo 'all gates passed'
+
+fmt: ## report files that "make format" would change
+	@echo '== format'
+	@set -euo pipefail; bad=$$($(TOOL) gofumpt -l $(GOFILES)); \
+	if [ -n "$$bad" ]; then echo 'not formatted, run make format:'; echo "$$bad"; exit 1; fi
+
+format: ## format all Go files with gofumpt
+	@$(TOOL) gofumpt -l -w $(GOFILES)
+
+vet: ## run go vet
+	@echo '== vet'
+	@$(GO) vet ./...
+
+lint: ## run golangci-lint; the first time builds it, which takes minutes
+	@echo '== lint'
+	@$(TOOL) golangci-lint run ./...
+
+tidy: ## check that go.mod and go.sum are exactly what the code needs
+	@echo '== tidy'
+	@$(GO) mod tidy -diff
+
+vuln: ## look for known vulnerabilities (asks the network, so it is not part of check)
+	@$(TOOL) govulncheck ./...
+
+clean: ## remove what was built; data and downloads stay
+	@rm -rf bin

@@ -1,0 +1,485 @@
+package dialect
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/netip"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/millrace/millrace/schema"
+)
+
+// The oracle reads bodies with encoding/json, the slow and obvious way, so that the decoder can be compared with it on any input.
+
+// expected is what the oracle makes of one event.
+type expected struct {
+	raw     string
+	faults  map[schema.Reason]bool
+	typ     schema.Type
+	fields  map[schema.Field]string // values of text fields, texts of objects
+	id      string
+	time    string
+	session string
+	ts      int64
+	hasTS   bool
+	hops    uint8
+	w, h    uint16
+}
+
+type oracle struct {
+	limits schema.Limits
+	max    int
+	ip     netip.Addr
+	sentAt *int64
+	events []expected
+}
+
+// rawObject splits an object into its members; of duplicates the last stays.
+func rawObject(text []byte) (m map[string]json.RawMessage) {
+	if json.Unmarshal(text, &m) != nil {
+		return nil
+	}
+	return m
+}
+
+func kindOf(raw json.RawMessage) byte {
+	if len(raw) == 0 {
+		return 0
+	}
+	switch c := raw[0]; c {
+	case '{', '[', '"', 't', 'n':
+		return c
+	case 'f':
+		return 't'
+	}
+	return '0'
+}
+
+func stringOf(raw json.RawMessage) (s string) {
+	if err := json.Unmarshal(raw, &s); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func present(raw json.RawMessage) bool {
+	k := kindOf(raw)
+	return k != 0 && k != 'n' && string(raw) != `""`
+}
+
+// countMembers counts the members of an object, duplicates included.
+func countMembers(raw json.RawMessage) (n int) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	depth, key := 0, true
+	for {
+		tok, err := dec.Token()
+		if err != nil {
+			return n
+		}
+		if depth == 1 && tok != json.Delim('}') {
+			if key {
+				n++
+			}
+			key = !key
+		}
+		switch tok {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			if depth--; depth == 1 {
+				key = true
+			}
+		}
+	}
+}
+
+func depthOf(text []byte) (deepest int) {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
+var urlForm = regexp.MustCompile(`(?s)^(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?//([^/?#]*)([^?#]*)`)
+
+func splitURLSlowly(u string) (host, path string) {
+	m := urlForm.FindStringSubmatch(u)
+	if m == nil {
+		if strings.HasPrefix(u, "/") {
+			return "", strings.FieldsFunc(u+"?", func(r rune) bool { return r == '?' || r == '#' })[0]
+		}
+		return "", ""
+	}
+	host, path = m[1], m[2]
+	host = host[strings.LastIndex(host, "@")+1:]
+	if strings.HasPrefix(host, "[") {
+		host, _, ok := strings.Cut(host[1:], "]")
+		if !ok {
+			host = ""
+		}
+		return strings.Map(lowerASCII, host), path
+	}
+	host, _, _ = strings.Cut(host, ":")
+	return strings.Map(lowerASCII, host), path
+}
+
+func lowerASCII(r rune) rune {
+	if r >= 'A' && r <= 'Z' {
+		return r + 'a' - 'A'
+	}
+	return r
+}
+
+func (o *oracle) event(raw json.RawMessage, segment bool, fixed schema.Type) {
+	e := expected{raw: string(raw), faults: map[schema.Reason]bool{}, fields: map[schema.Field]string{}, typ: fixed}
+	defer func() { o.events = append(o.events, e) }()
+	m := rawObject(raw)
+	if kindOf(raw) != '{' {
+		e.faults[schema.InvalidType] = true
+		return
+	}
+	if int64(len(raw)) > o.limits.MaxEventBytes {
+		e.faults[schema.EventTooLarge] = true
+	}
+	if !utf8.Valid(raw) {
+		e.faults[schema.InvalidUTF8] = true
+	}
+	if depthOf(raw) > o.limits.MaxDepth {
+		e.faults[schema.TooDeep] = true
+	}
+	name := func(native, seg string) string {
+		if segment {
+			return seg
+		}
+		return native
+	}
+	member := func(native, seg string, kinds string) (json.RawMessage, bool) {
+		raw := m[name(native, seg)]
+		if name(native, seg) == "" || !present(raw) {
+			return nil, false
+		}
+		if !strings.ContainsRune(kinds, rune(kindOf(raw))) {
+			e.faults[schema.InvalidType] = true
+			return nil, false
+		}
+		return raw, true
+	}
+	for _, t := range []struct {
+		f           schema.Field
+		native, seg string
+	}{
+		{schema.FieldEvent, "event", "event"},
+		{schema.FieldName, "name", "name"},
+		{schema.FieldDistinctID, "distinct_id", ""},
+		{schema.FieldUserID, "user_id", "userId"},
+		{schema.FieldAnonymousID, "anonymous_id", "anonymousId"},
+		{schema.FieldGroupID, "group_id", "groupId"},
+		{schema.FieldPreviousID, "previous_id", "previousId"},
+		{schema.FieldCorrelationID, "correlation_id", ""},
+		{schema.FieldCausationID, "causation_id", ""},
+	} {
+		if raw, ok := member(t.native, t.seg, `"`); ok {
+			e.fields[t.f] = stringOf(raw)
+		}
+	}
+	if raw, ok := member("id", "messageId", `"`); ok {
+		e.id = stringOf(raw)
+	}
+	if fixed == schema.TypeNone {
+		if raw, ok := member("type", "type", `"`); ok {
+			if e.typ = schema.ParseType([]byte(stringOf(raw))); e.typ == schema.TypeNone {
+				e.faults[schema.InvalidType] = true
+			}
+		} else if !present(m["type"]) {
+			if segment {
+				e.faults[schema.InvalidType] = true
+			} else {
+				e.typ = schema.Track
+			}
+		}
+	}
+	times := [][2]string{{"ts", "timestamp"}, {"timestamp", "originalTimestamp"}}
+	for _, t := range times {
+		if !present(m[name(t[0], t[1])]) {
+			continue
+		}
+		if raw, ok := member(t[0], t[1], `"0`); ok {
+			e.time = string(raw)
+			if raw[0] == '"' {
+				e.time = stringOf(raw)
+			}
+			if e.ts, e.hasTS = schema.ParseTime([]byte(e.time)); !e.hasTS {
+				e.ts = 0
+				e.faults[schema.InvalidTimestamp] = true
+			}
+		}
+		break
+	}
+	if raw, ok := member("hops", "", "0"); ok {
+		f, err := json.Number(raw).Float64()
+		if err != nil || f != math.Trunc(f) || f < 0 || f > 255 {
+			e.faults[schema.InvalidType] = true
+		} else {
+			e.hops = uint8(f)
+		}
+	}
+	count := func(raw json.RawMessage) {
+		if countMembers(raw) > o.limits.MaxProperties {
+			e.faults[schema.TooManyProperties] = true
+		}
+	}
+	if raw, ok := member("properties", "properties", "{"); ok {
+		count(raw)
+		e.fields[schema.FieldProperties] = string(raw)
+	}
+	traits, hasTraits := member("traits", "traits", "{")
+	if hasTraits {
+		count(traits)
+		e.fields[schema.FieldTraits] = string(traits)
+	}
+	set, hasSet := member("set", "", "{")
+	once, hasOnce := member("set_once", "", "{")
+	if hasSet || hasOnce {
+		var parts []string
+		if hasSet {
+			count(set)
+			parts = append(parts, `"$set":`+string(set))
+		} else if hasTraits {
+			parts = append(parts, `"$set":`+string(traits))
+		}
+		if hasOnce {
+			count(once)
+			parts = append(parts, `"$set_once":`+string(once))
+		}
+		e.fields[schema.FieldTraits] = "{" + strings.Join(parts, ",") + "}"
+	}
+	if raw, ok := member("context", "context", "{"); ok {
+		e.fields[schema.FieldContext] = string(raw)
+		o.context(&e, raw)
+	}
+	if raw, ok := member("session_id", "", `"0`); ok {
+		e.session = string(raw)
+		if raw[0] == '"' {
+			e.session = stringOf(raw)
+		}
+	}
+	if _, ok := e.fields[schema.FieldIP]; !ok && o.ip.IsValid() {
+		e.fields[schema.FieldIP] = o.ip.String()
+	}
+}
+
+func (o *oracle) context(e *expected, raw json.RawMessage) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var c map[string]any
+	if err := dec.Decode(&c); err != nil {
+		panic(err)
+	}
+	text := func(path ...string) string {
+		m := c
+		for _, p := range path[:len(path)-1] {
+			m, _ = m[p].(map[string]any)
+		}
+		s, _ := m[path[len(path)-1]].(string)
+		return s
+	}
+	set := func(f schema.Field, s string) {
+		if s != "" {
+			e.fields[f] = s
+		}
+	}
+	set(schema.FieldLocale, text("locale"))
+	set(schema.FieldLib, text("library", "name"))
+	set(schema.FieldLibVersion, text("library", "version"))
+	set(schema.FieldCampaignSource, text("campaign", "source"))
+	set(schema.FieldCampaignMedium, text("campaign", "medium"))
+	set(schema.FieldCampaignName, text("campaign", "name"))
+	set(schema.FieldOS, text("os", "name"))
+	set(schema.FieldOSVersion, text("os", "version"))
+	set(schema.FieldDeviceType, text("device", "type"))
+	host, path := splitURLSlowly(text("page", "url"))
+	set(schema.FieldPageHost, host)
+	set(schema.FieldPagePath, path)
+	set(schema.FieldPagePath, text("page", "path"))
+	host, _ = splitURLSlowly(text("page", "referrer"))
+	set(schema.FieldReferrerHost, host)
+	if addr, err := netip.ParseAddr(text("ip")); err == nil && addr.Zone() == "" {
+		set(schema.FieldIP, addr.Unmap().String())
+	}
+	pixels := func(name string) uint16 {
+		m, _ := c["screen"].(map[string]any)
+		n, ok := m[name].(json.Number)
+		if !ok {
+			return 0
+		}
+		f, _ := n.Float64()
+		return uint16(min(max(f, 0), math.MaxUint16))
+	}
+	e.w, e.h = pixels("width"), pixels("height")
+	switch s := c["sessionId"].(type) {
+	case string:
+		e.session = s
+	case json.Number:
+		e.session = s.String()
+	}
+}
+
+func (o *oracle) sent(raw json.RawMessage) {
+	text := string(raw)
+	switch kindOf(raw) {
+	case '"':
+		text = stringOf(raw)
+	case '0':
+	default:
+		return
+	}
+	if ms, ok := schema.ParseTime([]byte(text)); ok {
+		o.sentAt = &ms
+	}
+}
+
+func (o *oracle) array(raw json.RawMessage, segment bool) {
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		panic(err)
+	}
+	for _, item := range list {
+		o.event(item, segment, schema.TypeNone)
+	}
+}
+
+func (o *oracle) lines(text []byte) {
+	for line := range bytes.SplitSeq(text, []byte("\n")) {
+		line = bytes.Trim(line, " \t\r")
+		switch {
+		case len(line) == 0:
+		case json.Valid(line):
+			o.event(line, false, schema.TypeNone)
+		default:
+			o.events = append(o.events, expected{raw: string(line), faults: map[schema.Reason]bool{schema.InvalidJSON: true}})
+		}
+	}
+}
+
+// decode is the whole of it. tooMany tells that the decoder may have given up before it saw another fault.
+func (o *oracle) decode(r *Route, body []byte, opt Options) (fault Fault) {
+	text := bytes.TrimPrefix(body, []byte(byteOrderMark))
+	const blank = " \t\r\n"
+	text = bytes.Trim(text, blank)
+	if len(text) == 0 {
+		return Empty
+	}
+	valid := json.Valid(text)
+	fault = func() Fault {
+		switch {
+		case r.Dialect == schema.DialectNative && opt.Lines:
+			o.lines(text)
+		case r.Dialect == schema.DialectNative && text[0] == '{':
+			dec := json.NewDecoder(bytes.NewReader(text))
+			var first json.RawMessage
+			if dec.Decode(&first) != nil {
+				return Malformed
+			}
+			rest := text[dec.InputOffset():]
+			m := rawObject(first)
+			switch around := m["events"]; {
+			case kindOf(around) == '[' || present(around):
+				if !valid {
+					return Malformed
+				}
+				if kindOf(around) != '[' {
+					return Misshapen
+				}
+				o.array(around, false)
+				o.sent(m["sent_at"])
+			case valid:
+				o.event(first, false, schema.TypeNone)
+				o.sent(m["sent_at"])
+			default:
+				next := bytes.TrimLeft(rest, blank)
+				if next[0] != '{' || !bytes.Contains(rest[:len(rest)-len(next)], []byte("\n")) {
+					return Malformed
+				}
+				o.event(first, false, schema.TypeNone)
+				o.lines(next)
+			}
+		case !valid:
+			return Malformed
+		case r.Dialect == schema.DialectNative && text[0] == '[':
+			o.array(text, false)
+		case text[0] != '{':
+			return Misshapen
+		case r.Batch:
+			m := rawObject(text)
+			if kindOf(m["batch"]) != '[' {
+				return Misshapen
+			}
+			o.array(m["batch"], true)
+			o.sent(m["sentAt"])
+		default:
+			o.event(text, true, r.Type)
+			o.sent(rawObject(text)["sentAt"])
+		}
+		return 0
+	}()
+	switch {
+	case fault != 0:
+		return fault
+	case len(o.events) == 0:
+		return Empty
+	case len(o.events) > o.max:
+		return TooMany
+	}
+	return 0
+}
+
+// compare reports every difference between an event and what the oracle expects of it.
+func (x *expected) compare(e *schema.Event, buf []byte) (diffs []string) {
+	diff := func(what string, got, want any) {
+		if got != want {
+			diffs = append(diffs, fmt.Sprintf("%s is %#v, want %#v", what, got, want))
+		}
+	}
+	value := func(t schema.Text) string { return string(t.AppendValue(nil, buf)) }
+	diff("raw", string(e.Raw.In(buf)), x.raw)
+	if e.Refused() != (len(x.faults) > 0) || e.Refused() && !x.faults[e.Reason] {
+		diffs = append(diffs, fmt.Sprintf("refused %v for %q (%s), want one of %v", e.Refused(), e.Reason, e.Detail, x.faults))
+	}
+	if x.faults[schema.InvalidUTF8] || x.faults[schema.InvalidJSON] {
+		return diffs // texts with bytes that are not UTF-8 have no value to compare
+	}
+	for f := schema.Field(0); f < schema.NumFields; f++ {
+		switch f {
+		case schema.FieldProperties, schema.FieldContext, schema.FieldTraits:
+			diff(f.String(), string(e.Text(f).In(buf)), x.fields[f])
+		default:
+			diff(f.String(), value(e.Text(f)), x.fields[f])
+		}
+	}
+	diff("type", e.Type, x.typ)
+	diff("id", value(e.ClientID), x.id)
+	diff("time", value(e.ClientTime), x.time)
+	diff("session", value(e.ClientSession), x.session)
+	diff("has client_ts", e.Has(schema.FieldClientTS), x.hasTS)
+	diff("client_ts", e.ClientTS, x.ts)
+	diff("hops", e.Hops, x.hops)
+	diff("screen_w", e.ScreenW, x.w)
+	diff("screen_h", e.ScreenH, x.h)
+	return diffs
+}

@@ -1,0 +1,111 @@
+package sink
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
+)
+
+// Ceilings of one block, which the server's pinned settings must be above of: see TestBlockFitsPinnedSettings.
+const (
+	maxBlockRows  = 1_000_000
+	maxBlockBytes = 256 << 20
+)
+
+// maxParts bounds how many INSERTs one block takes: a back-fill may touch a hundred months.
+const maxParts = 16
+
+// columns is rows of one table, column by column.
+type columns interface {
+	// Input is the native block of all rows. It aliases the columns.
+	Input() proto.Input
+	Rows() int
+	// Reset takes all rows away and keeps the memory.
+	Reset()
+}
+
+// part is the rows of a block that belong to one partition of the table. Each becomes one INSERT of one native block: an insert of several blocks or
+// several table partitions under one token can lose rows.
+type part struct {
+	month    int32 // YYYYMM, as toYYYYMM has it
+	from, to int64 // the month in Unix milliseconds, to not included
+	columns
+}
+
+// block is what one commit confirms: the rows of the records at offsets [first, next) of one partition of the topic.
+type block struct {
+	first, next int64
+	parts       []*part
+	rows        int
+	bytes       int64 // of the records
+	refused     []refusal
+	since       time.Time // when the block began to hold something
+	oldest      int64     // Kafka timestamp of its first record, Unix milliseconds
+	newest      *part     // the part of the last row: the next is likely to be there too
+}
+
+// held tells whether a commit would move the offset. A block without rows can be: of refused records, or of offsets that hold no record.
+func (b *block) held() bool { return b.next > b.first }
+
+// part returns the rows of the month of ms, which must be within clampTime.
+func (b *block) part(ms int64, spare *spares) *part {
+	if p := b.newest; p != nil && ms >= p.from && ms < p.to {
+		return p
+	}
+	for _, p := range b.parts {
+		if ms >= p.from && ms < p.to {
+			b.newest = p
+			return p
+		}
+	}
+	p := newPart(ms, spare.get())
+	b.parts = append(b.parts, p)
+	b.newest = p
+	return p
+}
+
+func newPart(ms int64, c columns) *part {
+	y, m, _ := time.UnixMilli(ms).UTC().Date()
+	return &part{
+		month:   int32(y*100 + int(m)),
+		from:    time.Date(y, m, 1, 0, 0, 0, 0, time.UTC).UnixMilli(),
+		to:      time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC).UnixMilli(),
+		columns: c,
+	}
+}
+
+// token is what ClickHouse knows the INSERT of one part by: log-partition-first-last-YYYYMM. Equal tokens mean equal rows, because a log number
+// is never used for other records and a row is a function of its record.
+func (b *block) token(log uint16, partition int32, p *part) string {
+	return fmt.Sprintf("%d-%d-%d-%d-%06d", log, partition, b.first, b.next-1, p.month)
+}
+
+// spares keeps columns between blocks. It belongs to one goroutine.
+type spares struct {
+	make func() columns
+	free []columns
+}
+
+// keepSpares is a forming block and one under way, of two months each.
+const keepSpares = 4
+
+func (s *spares) get() columns {
+	if n := len(s.free); n > 0 {
+		c := s.free[n-1]
+		s.free = s.free[:n-1]
+		return c
+	}
+	return s.make()
+}
+
+// put takes the columns of a block that is done with.
+func (s *spares) put(b *block) {
+	for _, p := range b.parts {
+		if len(s.free) < keepSpares {
+			p.Reset()
+			s.free = append(s.free, p.columns)
+		}
+	}
+	b.parts, b.newest = nil, nil
+}

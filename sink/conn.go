@@ -1,0 +1,130 @@
+package sink
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+
+	"github.com/millrace/millrace/schema/clickhouse"
+)
+
+// dialer opens connections to ClickHouse, to the addresses in turn. Safe for concurrent use.
+type dialer struct {
+	cfg  clickhouse.Config
+	tls  *tls.Config // nil: none
+	opts ch.Options
+	turn atomic.Uint32
+	// timeout bounds one attempt to insert.
+	timeout time.Duration
+}
+
+func newDialer(cfg clickhouse.Config, timeout time.Duration) (*dialer, error) {
+	if len(cfg.Addresses) == 0 {
+		return nil, errors.New("clickhouse.addresses: is empty")
+	}
+	password, err := cfg.ReadPassword()
+	if err != nil {
+		return nil, err
+	}
+	tlsConfig, err := cfg.TLS.Config()
+	if err != nil {
+		return nil, err
+	}
+	return &dialer{cfg: cfg, tls: tlsConfig, timeout: timeout, opts: ch.Options{
+		ClientName:       "millrace-sink",
+		Database:         cfg.Database,
+		User:             cfg.Username,
+		Password:         password,
+		Compression:      ch.CompressionDisabled, // dearer than a local network
+		HandshakeTimeout: cfg.DialTimeout,
+		ReadTimeout:      timeout,
+	}}, nil
+}
+
+func (d *dialer) dial(ctx context.Context) (*ch.Client, error) {
+	address := d.cfg.Addresses[int(d.turn.Add(1)-1)%len(d.cfg.Addresses)]
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.DialTimeout)
+	defer cancel()
+	// Not ch.Dial: it leaves the connection open when the server refuses the user.
+	var conn net.Conn
+	var err error
+	if d.tls != nil {
+		conn, err = (&tls.Dialer{Config: d.tls}).DialContext(ctx, "tcp", address)
+	} else {
+		conn, err = new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	client, err := ch.Connect(ctx, conn, d.opts)
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	return client, nil
+}
+
+// insertion is one INSERT.
+type insertion struct {
+	statement string
+	token     string
+	queryID   string
+	input     proto.Input
+}
+
+// conn is the connection of one partition. The zero value with a dialer is ready; it is dialled when first needed, and again after every error: what the
+// server still has to say on the old one is of no use. Not safe for concurrent use.
+type conn struct {
+	dialer *dialer
+	client *ch.Client
+}
+
+// insert makes one attempt, within the dialer's timeout. When it returns an error, the rows may be stored or not. The columns of the input are read
+// until it returns, not longer.
+func (c *conn) insert(ctx context.Context, in insertion) error {
+	ctx, cancel := context.WithTimeout(ctx, c.dialer.timeout)
+	defer cancel()
+	if c.client == nil {
+		client, err := c.dialer.dial(ctx)
+		if err != nil {
+			return err
+		}
+		c.client = client
+	}
+	err := c.client.Do(ctx, ch.Query{
+		Body:     in.statement,
+		QueryID:  in.queryID,
+		Settings: c.dialer.settings(in.token),
+		Input:    in.input,
+	})
+	if err != nil {
+		c.close()
+	}
+	return err
+}
+
+func (c *conn) close() {
+	if c.client != nil {
+		_ = c.client.Close() // it is given up, in whatever state
+		c.client = nil
+	}
+}
+
+// settings are the pinned ones of every insert, with this one's token, and the time after which the server gives up to hear from us.
+func (d *dialer) settings(token string) []ch.Setting {
+	pinned := clickhouse.InsertSettings(token)
+	settings := make([]ch.Setting, 0, len(pinned)+1)
+	settings = append(settings, ch.Setting{Key: "receive_timeout", Value: strconv.Itoa(int(d.timeout.Seconds()))})
+	for _, s := range pinned {
+		settings = append(settings, ch.Setting{Key: s.Name, Value: s.Value, Important: true})
+	}
+	return settings
+}

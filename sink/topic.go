@@ -1,0 +1,54 @@
+package sink
+
+import (
+	"strings"
+
+	"github.com/ClickHouse/ch-go/proto"
+)
+
+// The tables that are loaded.
+const (
+	eventsTable     = "events"
+	quarantineTable = "quarantine"
+)
+
+// topic is a topic and how it is loaded.
+type topic struct {
+	log       uint16
+	table     string
+	statement string
+	newLoader func() (loader, *spares)
+}
+
+func newTopics(events, quarantine Topic) map[string]topic {
+	return map[string]topic{
+		events.Name: {
+			log: events.Log, table: eventsTable, statement: insertStatement(eventsTable, newEventColumns().Input()),
+			newLoader: func() (loader, *spares) {
+				l := newEventLoader()
+				return l, l.spares
+			},
+		},
+		quarantine.Name: {
+			log: quarantine.Log, table: quarantineTable, statement: insertStatement(quarantineTable, newQuarantineColumns().Input()),
+			newLoader: func() (loader, *spares) {
+				l := newQuarantineLoader()
+				return l, l.spares
+			},
+		},
+	}
+}
+
+// insertStatement names every column: the table may have more, with defaults. The rows follow as a native block.
+func insertStatement(table string, input proto.Input) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO `" + table + "` (")
+	for i, col := range input {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("`" + col.Name + "`")
+	}
+	b.WriteString(") VALUES")
+	return b.String()
+}

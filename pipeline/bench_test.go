@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/millrace/millrace/broker"
 	"github.com/millrace/millrace/schema"
 )
 
@@ -80,6 +81,37 @@ func BenchmarkEncode(b *testing.B) {
 		r.encode(src.next())
 		r.reset()
 	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
+}
+
+// BenchmarkRecordBatchEncode is what a shard does with each record: copy into the batch, prefix, CRC.
+func BenchmarkRecordBatchEncode(b *testing.B) {
+	const n = 100
+	src := newSource(n)
+	r := newRequest(idlePipeline(b, "127.0.0.1:1"))
+	r.encode(src.next())
+	var bodies [][]byte
+	for i := range r.chunks {
+		c := &r.chunks[i]
+		for at, k := c.first, 0; k < c.records; k++ {
+			body, next := record(r.arena, at)
+			bodies, at = append(bodies, body), next
+		}
+	}
+	if len(bodies) != n {
+		b.Fatalf("%d records", len(bodies))
+	}
+	var batch broker.BatchBuilder
+	var size int
+	b.ReportAllocs()
+	for b.Loop() {
+		batch.Reset()
+		for _, body := range bodies {
+			batch.Append(body, r.receivedAt)
+		}
+		size = len(batch.Seal(broker.ProducerID{ID: 1}, 0))
+	}
+	b.SetBytes(int64(size))
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
 }
 

@@ -66,6 +66,7 @@ func TestRefusals(t *testing.T) {
 		{"/v1/events", `{"hops":256}`, schema.InvalidType, "/hops", []string{"256", "255"}},
 		{"/v1/events", `{"set":[]}`, schema.InvalidType, "/set", []string{"set must be an object"}},
 		{"/v1/events", `{"properties":{"a":1,"b":1,"c":1,"d":1}}`, schema.TooManyProperties, "/properties", []string{"4 members", "more than 3", "limits.max_properties"}},
+		{"/v1/events", `{"set":{"a":1},"traits":{"b":1}}`, schema.InvalidType, "/traits", []string{"beside set"}},
 		{"/v1/events", `{"set_once":{"a":1,"b":1,"c":1,"d":1}}`, schema.TooManyProperties, "/set_once", []string{"4 members"}},
 		{"/v1/events", `{"properties":{"a":{"b":{"c":{"d":{}}}}}}`, schema.TooDeep, "/properties", []string{"5 levels", "limits.max_depth"}},
 		{"/v1/events", "{\"event\":\"ok\",\"properties\":{\"a\":\"\xff\"}}", schema.InvalidUTF8, "/properties", []string{"UTF-8"}},
@@ -302,24 +303,5 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(50, decode); n != 0 {
 		t.Errorf("%v allocations for 100 events", n)
-	}
-}
-
-func BenchmarkDecode(b *testing.B) {
-	for _, n := range []int{1, 100, 1000} {
-		b.Run(fmt.Sprintf("batch=%d", n), func(b *testing.B) {
-			body := shopBatch(n)
-			d, batch, r := New(schema.DefaultLimits(), 10_000), new(schema.Batch), route(b, "/v1/batch")
-			b.ReportAllocs()
-			b.SetBytes(int64(len(body)))
-			for b.Loop() {
-				batch.Reset(4 << 20)
-				batch.Buf, batch.ClientIP = append(batch.Buf, body...), clientIP
-				if err := d.Decode(r, batch, Options{}); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/event")
-		})
 	}
 }

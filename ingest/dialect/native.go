@@ -161,6 +161,9 @@ func (d *Decoder) setOperations(e *schema.Event) {
 	}
 	if hasSet {
 		d.countMembers(e, slotSet, set)
+		if traits.there() {
+			e.Refuse(schema.InvalidType, d.names[slotTraits], "traits stand beside set, and both say what to set: send one of them")
+		}
 	} else if traits.kind == scan.Object {
 		set, hasSet = traits, true
 	}

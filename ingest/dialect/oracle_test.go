@@ -258,6 +258,9 @@ func (o *oracle) event(raw json.RawMessage, segment bool, fixed schema.Type) {
 	if hasSet || hasOnce {
 		var parts []string
 		if hasSet {
+			if hasTraits {
+				e.faults[schema.InvalidType] = true
+			}
 			count(set)
 			parts = append(parts, `"$set":`+string(set))
 		} else if hasTraits {

@@ -115,7 +115,7 @@ func post(out io.Writer, url, key string, event map[string]any) error {
 	if err != nil {
 		return unavailableError{fmt.Errorf("post the event: %w", err)}
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read from
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)

@@ -137,7 +137,7 @@ func TestCompressedBodies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer enc.Close()
+	defer enc.Close() //nolint:errcheck // encodes into memory
 	for name, send := range map[string]struct {
 		body   []byte
 		header string

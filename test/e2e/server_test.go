@@ -33,7 +33,7 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	binary = filepath.Join(dir, "millrace")
 	build := exec.Command("go", "build", "-o", binary, "github.com/millrace/millrace/cmd/millrace")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -145,7 +145,7 @@ func (s *server) waitReady() {
 		if err != nil {
 			return false
 		}
-		resp.Body.Close()
+		resp.Body.Close() //nolint:errcheck // only read from
 		return resp.StatusCode == http.StatusOK
 	})
 }
@@ -259,7 +259,7 @@ func (s *server) tryPost(path string, body []byte, header ...string) (a answer, 
 	if err != nil {
 		return a, err
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read from
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return a, err
@@ -287,7 +287,7 @@ func (s *server) trySQL(query string) ([]map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read from
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(resp.Body)
 		return nil, fmt.Errorf("%s: %s", resp.Status, text)

@@ -56,8 +56,8 @@ func Inspect(ctx context.Context, c *broker.Client, cfg broker.Config, embedded 
 	var errs []error
 	for _, name := range []string{cfg.Topic, cfg.QuarantineTopic} {
 		topic := md.Topics[name]
-		if topic.Err != nil || len(topic.Partitions) == 0 {
-			errs = append(errs, fmt.Errorf("%w: %s (%v): run `millrace migrate up`, which creates it, or set broker.topic and broker.quarantine_topic", ErrMissing, name, topic.Err))
+		if topic.Err != nil {
+			errs = append(errs, fmt.Errorf("%w: %s (%w): run `millrace migrate up`, which creates it, or set broker.topic and broker.quarantine_topic", ErrMissing, name, topic.Err))
 			continue
 		}
 		settings, err := c.TopicConfig(ctx, name)

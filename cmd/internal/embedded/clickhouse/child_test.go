@@ -207,7 +207,7 @@ func TestStopWithClients(t *testing.T) {
 		ended := make(chan error, 1)
 		if busy {
 			go func() {
-				_, err := e.query("SELECT sum(sleepEachRow(1)) FROM numbers(60) SETTINGS max_block_size = 1")
+				_, err := e.query("SELECT sum(sleepEachRow(0.1)) FROM numbers(600) SETTINGS max_block_size = 1")
 				ended <- err
 			}()
 			for e.must(t, "SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow%' AND query NOT LIKE '%processes%'") != "1" {

@@ -20,7 +20,7 @@ func TestThrottle(t *testing.T) {
 		if lines() != 2 {
 			t.Fatalf("%d lines at first, want one of each kind:\n%s", lines(), out)
 		}
-		time.Sleep(logEvery) // the bubble's clock: no real time passes
+		<-time.After(logEvery) // the bubble's clock: no real time passes
 		log.warn("one", "n", 2)
 		log.warn("one", "n", 3)
 		if lines() != 3 || !strings.Contains(out.String(), "n=2 suppressed=99") {

@@ -86,14 +86,14 @@ func FuzzDecimal(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if len(s) > 60 || !json.Valid([]byte(s)) {
-			t.Skip()
+			return
 		}
 		s = strings.TrimSpace(s)
 		if s == "" || (s[0] != '-' && (s[0] < '0' || s[0] > '9')) {
-			t.Skip()
+			return
 		}
 		if _, e, ok := strings.Cut(strings.ToLower(s), "e"); ok && len(strings.TrimLeft(e, "+-0")) > 4 {
-			t.Skip() // the oracle would compute powers of ten for minutes
+			return // the oracle would compute powers of ten for minutes
 		}
 		n, ok := decimal([]byte(s))
 		wantN, wantOK := decimalOracle(s)

@@ -231,11 +231,11 @@ func TestCheckTellsOfALongTrouble(t *testing.T) {
 		stats := s.metrics.assign(broker.TopicPartition{Topic: "events", Partition: 2}, 10)
 		stats.highWatermark.Store(15)
 		stats.failing("insert into events: refused")
-		time.Sleep(troubleAfter)
+		<-time.After(troubleAfter)
 		if detail, err := s.Check(t.Context()); err != nil || detail != "group g generation 3, 1 partitions, 5 records behind" {
 			t.Errorf("Check: %q, %v", detail, err)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		stats.failing("insert into events: refused again") // the first failure counts
 		if _, err := s.Check(t.Context()); err == nil || err.Error() != "events partition 2: insert into events: refused again (for 6s)" {
 			t.Errorf("Check: %v", err)

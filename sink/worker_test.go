@@ -73,7 +73,7 @@ func (w *workerTest) paused() bool {
 func TestWorkerCutsByAgeWhenNothingMoreComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := startWorker(t, DefaultConfig())
-		time.Sleep(10 * time.Minute) // an empty block has no age
+		<-time.After(10 * time.Minute) // an empty block has no age
 		begun := time.Now()
 		w.give(t, 3)
 		b := <-w.store.blocks
@@ -99,7 +99,7 @@ func TestWorkerHoldsTwoBlocks(t *testing.T) {
 		if !w.paused() || w.cutter.forming.rows != 10 {
 			t.Fatalf("paused %v with %d rows forming", w.paused(), w.cutter.forming.rows)
 		}
-		time.Sleep(time.Hour) // however old the second block gets, the first is not confirmed
+		<-time.After(time.Hour) // however old the second block gets, the first is not confirmed
 		synctest.Wait()
 		select {
 		case <-w.store.blocks:

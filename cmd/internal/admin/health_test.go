@@ -55,7 +55,7 @@ func TestReadyAsksSparingly(t *testing.T) {
 		calls := 0
 		h := NewHealth(Check{Name: "x", Func: func(context.Context) (string, error) {
 			calls++
-			time.Sleep(100 * time.Millisecond) // in the bubble's clock
+			<-time.After(100 * time.Millisecond) // in the bubble's clock
 			return fmt.Sprint(calls), nil
 		}})
 		h.SetState(Serving)
@@ -65,7 +65,7 @@ func TestReadyAsksSparingly(t *testing.T) {
 				wg.Go(func() { expectReady(t, h, true, 200, fmt.Sprintf("[+] x ok: %d\n[+] process serving\nready\n", round)) })
 			}
 			wg.Wait()
-			time.Sleep(checkTTL)
+			<-time.After(checkTTL)
 		}
 		if calls != 3 {
 			t.Errorf("%d calls", calls)
@@ -97,7 +97,7 @@ func TestReadyGivesUp(t *testing.T) {
 				t.Errorf("got %s", body)
 			}
 			// Draining shows at once, while the checks are stuck.
-			time.Sleep(checkTTL)
+			<-time.After(checkTTL)
 			asked := make(chan struct{})
 			go func() { defer close(asked); h.Ready(true) }()
 			synctest.Wait()
@@ -109,7 +109,7 @@ func TestReadyGivesUp(t *testing.T) {
 			}
 			<-asked
 			h.SetState(Serving)
-			time.Sleep(checkTTL)
+			<-time.After(checkTTL)
 		}
 		if calls != 1 {
 			t.Errorf("%d calls", calls)

@@ -195,19 +195,19 @@ func TestEveryHoldsRepeatsBack(t *testing.T) {
 		fine := "INFO  fine\nDEBUG fine\n"
 		expect("WARN  away bound=0 try=0\nERROR away\n" + fine + "WARN  away bound=1 try=1\nERROR away\n" + fine + fine + fine + fine)
 
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		log.Warn("other")
 		expect("WARN  other\n")
 
 		// The interval of "away" ends; that of "other" does not, and has nothing to report when it does.
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		log.Info("next")
 		sorted := out.String()
 		if !strings.Contains(sorted, "WARN  away repeated=3 within=10s\n") || !strings.Contains(sorted, "ERROR away repeated=3 within=10s\n") || !strings.HasSuffix(sorted, "INFO  next\n") || strings.Count(sorted, "\n") != 3 {
 			t.Errorf("got %q", sorted)
 		}
 		out.Reset()
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		log.Warn("away", "try", 9)
 		expect("WARN  away try=9\n")
 	})
@@ -231,7 +231,7 @@ func TestEveryIsBounded(t *testing.T) {
 		if n := len(h.(*every).state.seen); n != maxRepeats {
 			t.Errorf("%d messages are watched", n)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		log.Info("x")
 		if n := len(h.(*every).state.seen); n != 0 {
 			t.Errorf("%d messages are still watched", n)

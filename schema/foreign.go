@@ -129,7 +129,7 @@ func (d *foreignDecoder) member(f Field, v scan.Value) {
 			return
 		}
 		*d.e.time(f) = ms
-	case !d.e.read(f, d.value, v.Start, v.End-v.Start, v.Escaped):
+	case !d.e.read(f, d.value, v.Start, v.End-v.Start, v.Escaped()):
 		d.refuse("%s: %.60q cannot be read", f, text)
 		return
 	}

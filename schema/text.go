@@ -21,7 +21,7 @@ func TextAt(start, end int, escaped bool) Text {
 }
 
 // TextOf describes a value found by the scanner, base being the scanned text's offset in the buffer.
-func TextOf(v scan.Value, base int) Text { return TextAt(base+v.Start, base+v.End, v.Escaped) }
+func TextOf(v scan.Value, base int) Text { return TextAt(base+v.Start, base+v.End, v.Escaped()) }
 
 // Len is the length of the text in bytes.
 func (t Text) Len() int { return int(t.len &^ escapedBit) }

@@ -49,7 +49,7 @@ func (p *revenuePicker) revenue(properties []byte) int64 {
 			break
 		}
 		name := properties[key.Start:key.End]
-		if key.Escaped {
+		if key.Escaped() {
 			p.scratch = scan.AppendUnescaped(p.scratch[:0], name)
 			name = p.scratch
 		}

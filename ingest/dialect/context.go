@@ -237,7 +237,7 @@ const maxAddress = 45
 func (d *Decoder) setIP(e *schema.Event, m *member) {
 	if m.text() {
 		text := d.valueOf(m)
-		if !m.escaped && plainIPv4(text) {
+		if !m.escaped() && plainIPv4(text) {
 			e.Set(schema.FieldIP, m.span())
 			return
 		}

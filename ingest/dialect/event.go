@@ -51,24 +51,26 @@ type member struct {
 	start, end uint32
 	members    uint32
 	kind       scan.Kind // Invalid: the member is not there
-	escaped    bool
 }
 
 func memberOf(v scan.Value) member {
-	return member{start: uint32(v.Start), end: uint32(v.End), members: uint32(v.Members), kind: v.Kind, escaped: v.Escaped}
+	return member{start: uint32(v.Start), end: uint32(v.End), members: uint32(v.Members), kind: v.Kind}
 }
+
+// escaped is scan.Value.Escaped.
+func (m *member) escaped() bool { return m.kind == scan.String && m.members > 0 }
 
 // there tells whether the member counts: null and "" do not.
 func (m *member) there() bool {
 	return m.kind > scan.Null && (m.kind != scan.String || m.start < m.end)
 }
 
-func (m *member) span() schema.Text { return schema.TextAt(int(m.start), int(m.end), m.escaped) }
+func (m *member) span() schema.Text { return schema.TextAt(int(m.start), int(m.end), m.escaped()) }
 
 // name is the text of a member name without its escapes, valid until the next call.
 func (d *Decoder) name(key scan.Value) []byte {
 	text := d.text[key.Start:key.End]
-	if key.Escaped {
+	if key.Escaped() {
 		return d.unescapedName(text)
 	}
 	return text
@@ -82,7 +84,7 @@ func (d *Decoder) unescapedName(text []byte) []byte {
 // valueOf is the value of a string or the text of a number, valid until the next call.
 func (d *Decoder) valueOf(m *member) []byte {
 	text := d.text[m.start:m.end]
-	if !m.escaped {
+	if !m.escaped() {
 		return text
 	}
 	d.value = scan.AppendUnescaped(d.value[:0], text)

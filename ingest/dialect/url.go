@@ -64,7 +64,7 @@ func isScheme(text []byte) bool {
 func (d *Decoder) setHost(e *schema.Event, f schema.Field, m *member, value []byte, p part) {
 	switch name := p.of(value); {
 	case len(name) == 0:
-	case m.escaped || hasUpper(name):
+	case m.escaped() || hasUpper(name):
 		t := d.appendText(name)
 		lower(t.In(d.batch.Buf))
 		e.Set(f, t)
@@ -76,7 +76,7 @@ func (d *Decoder) setHost(e *schema.Event, f schema.Field, m *member, value []by
 func (d *Decoder) setPath(e *schema.Event, f schema.Field, m *member, value []byte, p part) {
 	switch path := p.of(value); {
 	case len(path) == 0:
-	case m.escaped:
+	case m.escaped():
 		e.Set(f, d.appendText(path))
 	default:
 		e.Set(f, schema.TextAt(int(m.start)+p.start, int(m.start)+p.end, false))

@@ -97,7 +97,7 @@ func TestReadReportsValue(t *testing.T) {
 	}{
 		{`  12 `, Value{Start: 2, End: 4, Kind: Number}},
 		{` "ab" `, Value{Start: 2, End: 4, Kind: String}},
-		{`"a\n"`, Value{Start: 1, End: 4, Kind: String, Escaped: true}},
+		{`"a\n\u0000"`, Value{Start: 1, End: 10, Kind: String, Members: 2}},
 		{`{}`, Value{Start: 0, End: 2, Kind: Object}},
 		{`{"a":{"x":1,"y":2},"b":[1,2,3]}`, Value{Start: 0, End: 31, Kind: Object, Members: 2}},
 		{`[[],{},1]`, Value{Start: 0, End: 9, Kind: Array, Members: 3}},

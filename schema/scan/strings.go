@@ -45,7 +45,7 @@ func (s *Scanner) string() (v Value, ok bool) {
 			s.pos = i + 1
 			return v, true
 		case c == '\\':
-			v.Escaped = true
+			v.Members++
 			n := escape(t[i:])
 			if n == 0 {
 				s.fail(i, "invalid escape")

@@ -13,7 +13,11 @@ import (
 // admit decides all that can be decided before the body: framing, route, method, key, length, encodings. It changes nothing outside the request.
 func (r *request) admit() *refusal {
 	h := &r.ctx.Request.Header
-	if why := readHeader(h.RawHeaders(), &r.header); why != "" {
+	why := readHeader(h.RawHeaders(), &r.header)
+	if why == "" && !bytes.HasPrefix(h.Protocol(), []byte("HTTP/1.")) {
+		why = framingVersion // fasthttp takes any number
+	}
+	if why != "" {
 		refused := refuse(codeInvalidFraming, why+"; proxies read such a message in different ways, so it is refused")
 		refused.close = true
 		return refused
@@ -112,13 +116,18 @@ func (r *request) admitOther(path []byte) *refusal {
 func hint(path []byte) string {
 	last := strings.ToLower(strings.TrimRight(string(path[:min(len(path), 64)]), "/"))
 	last = last[strings.LastIndexByte(last, '/')+1:]
+	if last == "" {
+		return known
+	}
 	for _, route := range dialect.Routes() {
 		if route.Path == "/v1/"+last || route.Path == "/v1/"+strings.TrimSuffix(last, "s") || route.Path == "/v1/"+last+"s" {
 			return "did you mean POST " + route.Path + "?"
 		}
 	}
-	return "events are taken by POST at /v1/events, /v1/batch, /v1/track, /v1/identify, /v1/page, /v1/screen, /v1/group and /v1/alias"
+	return known
 }
+
+const known = "events are taken by POST at /v1/events, /v1/batch, /v1/track, /v1/identify, /v1/page, /v1/screen, /v1/group and /v1/alias"
 
 // serveOther answers what is no event: a preflight or a health check.
 func (r *request) serveOther() {

@@ -49,6 +49,8 @@ func TestSmuggling(t *testing.T) {
 		{"no host", "POST /v1/track HTTP/1.1\r\nContent-Length: 0\r\n\r\n"},
 		{"HTTP/0.9", "GET /livez\r\n\r\n"},
 		{"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
+		{"HTTP/2 in the request line", strings.Replace(head, "1.1", "2.0", 1) + "Content-Length: 0\r\n\r\n"},
+		{"HTTP/9", strings.Replace(head, "1.1", "9.9", 1) + "Content-Length: 0\r\n\r\n"},
 		{"bad method", "P(ST /v1/track HTTP/1.1\r\nHost: x\r\n\r\n"},
 		{"control in the target", "GET /li\x01vez HTTP/1.1\r\nHost: x\r\n\r\n"},
 		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"},

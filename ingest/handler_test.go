@@ -96,6 +96,7 @@ func TestEveryCode(t *testing.T) {
 		{"no key", post, "/v1/events", good, []string{"Authorization", ""}, 401, "invalid_key", []string{"Basic", "Bearer", "X-Write-Key"}},
 		{"unknown key", post, track, good, []string{"Authorization", "Bearer nobody"}, 401, "invalid_key", nil},
 		{"unknown path", post, "/v1/tracks", good, nil, 404, "unknown_route", []string{"/v1/tracks", "did you mean POST /v1/track?"}},
+		{"root", post, "/", good, nil, 404, "unknown_route", []string{`"/"`, "/v1/events", "/v1/alias"}},
 		{"unknown path far off", post, "/x\"<b>", good, nil, 404, "unknown_route", []string{"/v1/events"}},
 		{"wrong method", http.MethodGet, track, "", nil, 405, "method_not_allowed", []string{"GET", "POST"}},
 		{"wrong method on health", post, "/readyz", "", nil, 405, "method_not_allowed", []string{"GET"}},

@@ -32,6 +32,7 @@ const (
 	framingEncodings = "there are two Transfer-Encoding headers"
 	framingEncoding  = "Transfer-Encoding is something else than chunked"
 	framingHosts     = "there are two Host headers"
+	framingVersion   = "the version is not HTTP/1.0 or a later HTTP/1"
 )
 
 // readHeader reads the raw header lines, each ending with CR LF, up to the empty line. It returns why the framing must be refused, or "". It trusts nobody to have

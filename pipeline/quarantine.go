@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +34,9 @@ func (r *request) encodeRefused(b *schema.Batch, e *schema.Event, stage string) 
 		return notSent
 	}
 	r.charged += cost
+	if truncated {
+		e.Detail = fmt.Sprintf("%s; the first %d of its %d bytes are kept in quarantine", e.Detail, len(value), len(raw))
+	}
 	rejection := schema.Rejection{
 		Stage:         stage,
 		Reason:        e.Reason.String(),

@@ -84,6 +84,8 @@ func TestOversizeEventIsCut(t *testing.T) {
 	}
 	if q := records[0].rejection(); len(records[0].Value) != schema.TruncatedBytes || !q.Truncated || q.Size != 100_001 {
 		t.Errorf("%d bytes kept, truncated %v, size %d", len(records[0].Value), q.Truncated, q.Size)
+	} else if want := "too large; the first 65536 of its 100001 bytes are kept in quarantine"; e.Detail != want || q.Detail != want {
+		t.Errorf("the answer says %q and the row %q, want %q", e.Detail, q.Detail, want)
 	}
 }
 

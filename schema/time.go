@@ -71,7 +71,14 @@ func days(y, m, d int64) int64 {
 	return era*146097 + doe - 719468
 }
 
-func floorDiv(a, b int64) int64 { return (a - mod(a, b)) / b }
+// floorDiv rounds down; b is positive.
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
 
 var monthDays = [13]int64{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
@@ -102,11 +109,8 @@ func ParseEpoch(t []byte) (ms int64, ok bool) {
 		}
 	}
 	if n, err := strconv.ParseInt(string(t), 10, 64); err == nil {
-		size := n
-		if n < 0 {
-			size = -n
-		}
-		switch {
+		// Unsigned: the smallest int64 has no positive twin.
+		switch size := uint64(max(n, -n)); {
 		case size < 1e11:
 			ms = n * 1000
 		case size < 1e14:

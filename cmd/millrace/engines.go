@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,6 +29,8 @@ const (
 type engines struct {
 	broker, clickhouse *embedded.Supervisor
 	guard              *backlog.Guard
+	// picking is held from the choice of ports until the engines have them, so that two servers that start at once do not choose the same; nil: not held.
+	picking *datadir.Lock
 }
 
 // newEngines prepares the children and fills their addresses into the configuration and the ports. Nothing is started yet.
@@ -40,6 +43,11 @@ func newEngines(ctx context.Context, c *config.Config, p *ports, dir *datadir.Di
 			continue
 		}
 		if err := awaitUnlocked(ctx, folder, log); err != nil {
+			return e, err
+		}
+	}
+	if needBroker || needClickHouse {
+		if e.picking, err = lockPorts(ctx, log); err != nil {
 			return e, err
 		}
 	}
@@ -70,6 +78,28 @@ func newEngines(ctx context.Context, c *config.Config, p *ports, dir *datadir.Di
 		}, log, set)
 	}
 	return e, err
+}
+
+// lockPorts takes the lock that this user's servers on this machine share while they choose ports. One that is held too long is not waited for: a race
+// is unlikely, and the engine that loses it says which port it wanted.
+func lockPorts(ctx context.Context, log *slog.Logger) (*datadir.Lock, error) {
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("millrace-ports-%d.lock", os.Getuid()))
+	lock, err := datadir.Acquire(ctx, path, datadir.DefaultWait, log)
+	if errors.Is(err, datadir.ErrLocked) {
+		log.Warn("another server has been starting for long; its ports may collide with ours", "error", err)
+		return nil, nil
+	}
+	return lock, err
+}
+
+// havePorts ends what lockPorts began: the engines that are ready hold their ports themselves.
+func (e *engines) havePorts() error {
+	if e.picking == nil {
+		return nil
+	}
+	lock := e.picking
+	e.picking = nil
+	return lock.Release()
 }
 
 // embeddedMaxMessageBytes lets the embedded broker take the largest event and the largest batch.

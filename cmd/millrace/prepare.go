@@ -24,6 +24,9 @@ const recordRoom = 64 << 10
 
 // prepare makes the stages, now that both engines answer: topics and tables are checked (or made, when the engine is ours) before anything is written to them.
 func (s *server) prepare(ctx context.Context) (err error) {
+	if err := s.engines.havePorts(); err != nil {
+		return err
+	}
 	if s.client, err = broker.New(s.c.Broker); err != nil {
 		return err
 	}

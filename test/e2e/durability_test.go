@@ -172,6 +172,24 @@ func TestExternalEngines(t *testing.T) {
 	}
 }
 
+// TestServersThatStartAtOnceDoNotShareAPort starts three servers in the same moment.
+func TestServersThatStartAtOnceDoNotShareAPort(t *testing.T) {
+	var servers []*server
+	for range 3 {
+		servers = append(servers, launch(t, t.TempDir()))
+	}
+	used := map[string]bool{}
+	for _, s := range servers {
+		s.waitReady()
+		for name, address := range s.ports {
+			if used[address] {
+				t.Errorf("%s %s is used twice", name, address)
+			}
+			used[address] = true
+		}
+	}
+}
+
 // TestBrokerAwayIs503 freezes the broker: within ack_timeout the door answers 503, and what it then says it has accepted is stored.
 func TestBrokerAwayIs503(t *testing.T) {
 	s := start(t, t.TempDir())

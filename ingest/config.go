@@ -9,7 +9,7 @@ import (
 
 // Config is the section "ingest".
 type Config struct {
-	// Listen is the address of the HTTP listener, host:port. Default 127.0.0.1:7080.
+	// Listen is the address of the HTTP listener, host:port. Default 127.0.0.1:7080; :7080 with small and prod.
 	Listen string `yaml:"listen"`
 	// MaxBodyBytes is the largest body as sent, in bytes. Default 20 MiB.
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`

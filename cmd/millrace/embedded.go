@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"github.com/millrace/millrace/cmd/internal/embedded"
 	embeddedbroker "github.com/millrace/millrace/cmd/internal/embedded/broker"
 	embeddedclickhouse "github.com/millrace/millrace/cmd/internal/embedded/clickhouse"
+	"github.com/millrace/millrace/cmd/internal/logging"
 )
 
 // newEmbedded is what serve starts its children with. It is of no use to people.
@@ -34,7 +36,10 @@ func newEngine[C any](name string, main func(C, *embedded.Life, *slog.Logger) er
 			if err := json.Unmarshal([]byte(text), &cfg); err != nil {
 				return fmt.Errorf("decode configuration: %w", err)
 			}
-			return main(cfg, life, embedded.ChildLogger())
+			logger := embedded.ChildLogger()
+			log.SetFlags(0)
+			log.SetOutput(logging.Lines(logger))
+			return main(cfg, life, logger)
 		},
 	}
 	cmd.Flags().StringVar(&text, "config-json", "", "configuration")

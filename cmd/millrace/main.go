@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/millrace/millrace/cmd/internal/config"
 	"github.com/millrace/millrace/cmd/internal/keys"
+	_ "github.com/millrace/millrace/cmd/internal/quiet" // before libraries print
 )
 
 // Exit codes, as sysexits.h has them where it has one.
@@ -84,7 +86,43 @@ where that was set.`,
 		}
 	}
 	root.AddCommand(newEmbedded())
+	misuse(root)
 	return root
+}
+
+// misuse makes usage errors of what cobra finds wrong with a command's words, which it reports without a type. A command that only groups others takes
+// none: its name alone prints the help, an unknown word after it is an error.
+func misuse(cmd *cobra.Command) {
+	check := cmd.Args
+	if cmd.HasSubCommands() {
+		check = unknownCommand
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		cmd.DisableFlagsInUseLine = true
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if check == nil {
+			return nil
+		}
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+	for _, c := range cmd.Commands() {
+		misuse(c)
+	}
+}
+
+// unknownCommand refuses any word.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2 // cobra's own default, which it sets only where it reports the word itself
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("unknown command %q for %q, did you mean %s?", args[0], cmd.CommandPath(), strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
 }
 
 // stopSignals is a context that ends at the first SIGINT or SIGTERM.

@@ -32,6 +32,14 @@ func (p ports) write(run string) error {
 	return datadir.WriteFile(portsFile(run), append(text, '\n'), 0o644)
 }
 
+// removePorts says that no server runs.
+func removePorts(run string) error {
+	if err := os.Remove(portsFile(run)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // runningPorts reads where the server of the data directory listens.
 func runningPorts(data string) (p ports, err error) {
 	path := portsFile(filepath.Join(data, "run"))
@@ -58,12 +66,22 @@ func locate(c *config.Config) error {
 		return err
 	}
 	if len(c.Broker.Addresses) == 0 {
-		c.Broker.Addresses = []string{p.Broker}
+		if c.Broker.Addresses, err = runningEngine(c.Data, "broker", p.Broker); err != nil {
+			return err
+		}
 	}
 	if len(c.ClickHouse.Addresses) == 0 {
-		c.ClickHouse.Addresses = []string{p.ClickHouseTCP}
+		c.ClickHouse.Addresses, err = runningEngine(c.Data, "clickhouse", p.ClickHouseTCP)
 	}
-	return nil
+	return err
+}
+
+// runningEngine is the address of an engine embedded in the running server, which may have been told to use another.
+func runningEngine(data, section, address string) ([]string, error) {
+	if address == "" {
+		return nil, usageError{fmt.Errorf("the server of the data directory %s has no %s of its own: give the %s.addresses that it was given, or its --config", data, section, section)}
+	}
+	return []string{address}, nil
 }
 
 // openBroker connects to the configured broker or to the embedded one of a running server.
@@ -73,7 +91,9 @@ func openBroker(c config.Config) (*broker.Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Broker.Addresses = []string{p.Broker}
+		if c.Broker.Addresses, err = runningEngine(c.Data, "broker", p.Broker); err != nil {
+			return nil, err
+		}
 	}
 	return broker.New(c.Broker)
 }

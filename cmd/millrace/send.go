@@ -44,7 +44,13 @@ Exit status 0 when the event was accepted.`,
 			if err != nil {
 				return err
 			}
-			url = "http://" + p.Ingest
+			if p.Ingest == "" {
+				return usageError{fmt.Errorf("the server of the data directory %s takes no events, it is a sink: name another one with --url or --data", c.Data)}
+			}
+			url = p.Ingest
+		}
+		if !strings.Contains(url, "://") {
+			url = "http://" + url
 		}
 		if key == "" {
 			if key, err = developmentKey(c.Data); err != nil {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"log"
 	"log/slog"
+	"net"
 	"os"
 	"time"
 
@@ -102,6 +103,8 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 	if s.log, level, err = logging.New(c.Log, os.Stderr); err != nil {
 		return err
 	}
+	log.SetFlags(0)
+	log.SetOutput(logging.Lines(s.log))
 	ctx, stop := run.WithSignals(ctx, s.log)
 	defer stop()
 
@@ -110,27 +113,26 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 		return err
 	}
 	defer func() { err = errors.Join(err, s.dir.Close()) }()
+	// A server that was killed has left its ports here; nobody may take them for ours.
+	if err := removePorts(s.dir.Run()); err != nil {
+		return err
+	}
 	if s.keys, err = keys.Open(s.dir.Path(), c.Profile, os.Getenv(keys.DevKeyEnv)); err != nil {
 		return err
 	}
 
 	// Listeners first: a busy port shows before anything is started.
-	defaults := config.Default()
-	adminListener, err := listen("admin.listen", c.Admin.Listen, c.Admin.Listen == defaults.Admin.Listen)
+	adminListener, err := listen("admin.listen", c.Admin.Listen, !report.Chosen("admin.listen"))
 	if err != nil {
 		return err
 	}
 	s.ports.Admin = reachable(adminListener)
-	ingestListener, err := listen("ingest.listen", c.Ingest.Listen, c.Ingest.Listen == defaults.Ingest.Listen)
-	if err != nil {
-		return errors.Join(err, adminListener.Close())
-	}
-	s.ports.Ingest = reachable(ingestListener)
-	if !r.ingests() {
-		s.ports.Ingest = ""
-		if err := ingestListener.Close(); err != nil {
-			return err
+	var ingestListener net.Listener
+	if r.ingests() {
+		if ingestListener, err = listen("ingest.listen", c.Ingest.Listen, !report.Chosen("ingest.listen")); err != nil {
+			return errors.Join(err, adminListener.Close())
 		}
+		s.ports.Ingest = reachable(ingestListener)
 	}
 
 	s.resolve()
@@ -158,10 +160,7 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 	draining := context.AfterFunc(ctx, func() { s.health.SetState(admin.Draining) })
 	defer draining()
 	err = group.Run(ctx, s.announce)
-	if removeErr := os.Remove(portsFile(s.dir.Run())); removeErr != nil && !errors.Is(removeErr, fs.ErrNotExist) {
-		err = errors.Join(err, removeErr)
-	}
-	return err
+	return errors.Join(err, removePorts(s.dir.Run()))
 }
 
 // How long a stage may take beyond its own drain timeout, and those that have none.

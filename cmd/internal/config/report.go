@@ -28,6 +28,16 @@ type Report struct {
 // Values lists all keys in the order of the struct's fields.
 func (r *Report) Values() []Value { return r.values }
 
+// Chosen says whether somebody set the key: in the file, the environment, a flag, or by choosing a profile.
+func (r *Report) Chosen(path string) bool {
+	for _, v := range r.values {
+		if v.Path == path {
+			return v.Origin.Source != FromDefault
+		}
+	}
+	panic("BUG: config: no key " + path)
+}
+
 // Sources says in a few words where the configuration came from, such as "defaults + millrace.yaml + env".
 func (r *Report) Sources() string {
 	var seen [FromFlag + 1]bool

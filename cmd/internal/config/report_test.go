@@ -233,3 +233,15 @@ func TestLevenshtein(t *testing.T) {
 		}
 	}
 }
+
+// TestChosen: a value counts as chosen when it is the default's, too, as long as somebody wrote it.
+func TestChosen(t *testing.T) {
+	s := sample{Profile: "dev", Ingest: sampleIngest{Listen: "127.0.0.1:7080"}, Broker: sampleBroker{Partitions: 1}}
+	r, err := Load(&s, Options{Flags: map[string]string{"ingest.listen": "127.0.0.1:7080"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Chosen("ingest.listen") || r.Chosen("ingest.max_body_bytes") {
+		t.Errorf("listen %v, want true; max_body_bytes %v, want false", r.Chosen("ingest.listen"), r.Chosen("ingest.max_body_bytes"))
+	}
+}

@@ -279,6 +279,28 @@ func TestQueryLogOutlivesRestart(t *testing.T) {
 	}
 }
 
+// TestFullDiskOnceDoesNotEndEveryLaterStart: the engine creates its log on a full disk and leaves a definition without content.
+func TestFullDiskOnceDoesNotEndEveryLaterStart(t *testing.T) {
+	cfg := newConfig(t)
+	e := startReady(t, cfg)
+	e.must(t, "CREATE TABLE kept ENGINE = MergeTree ORDER BY x AS SELECT 7 AS x")
+	e.must(t, "SYSTEM FLUSH LOGS")
+	e.stop(t)
+	definition := filepath.Join(cfg.Dir, "db", "store", systemUUID[:3], systemUUID, "query_log.sql")
+	if err := os.Truncate(definition, 0); err != nil {
+		t.Fatal(err)
+	}
+	e = startReady(t, cfg)
+	if got := e.must(t, "SELECT x FROM kept"); got != "7" {
+		t.Errorf("the table holds %q, want 7", got)
+	}
+	e.must(t, "SYSTEM FLUSH LOGS")
+	if got := e.must(t, "SELECT count() > 0 FROM system.query_log"); got != "1" {
+		t.Error("the query log is not written again")
+	}
+	e.stop(t)
+}
+
 // Whoever reaches the port reaches the data, and nothing else on this machine.
 func TestDefaultUserReachesNothingOutside(t *testing.T) {
 	e := startReady(t, newConfig(t))

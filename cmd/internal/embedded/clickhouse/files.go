@@ -35,10 +35,13 @@ var tableEngines = []string{
 	"VersionedCollapsingMergeTree", "Buffer", "GenerateRandom", "Join", "Log", "Memory", "Merge", "Null", "Set", "StripeLog", "TinyLog",
 }
 
+// systemUUID names the folder of the database system. It only has to be the same each time.
+const systemUUID = "6d696c6c-7261-4365-8000-000000000001"
+
 // systemDatabase, put where ClickHouse looks for it, makes `clickhouse local` keep the database system on disk, as a server
 // does. Without it the database lives in memory: each start finds the folder of the last query_log, which it cannot use,
-// and no longer writes one. The UUID only has to be the same each time.
-const systemDatabase = "ATTACH DATABASE _ UUID '6d696c6c-7261-4365-8000-000000000001' ENGINE = Atomic\n"
+// and no longer writes one.
+const systemDatabase = "ATTACH DATABASE _ UUID '" + systemUUID + "' ENGINE = Atomic\n"
 
 // fileValues is what the two templates know.
 type fileValues struct {
@@ -66,6 +69,9 @@ func writeFiles(cfg Config, displayName string) (string, error) {
 			return "", err
 		}
 	}
+	if err := removeEmptyDefinitions(filepath.Join(db, "store", systemUUID[:3], systemUUID)); err != nil {
+		return "", err
+	}
 	v := fileValues{
 		Config:           cfg,
 		Path:             db + "/",
@@ -89,6 +95,31 @@ func writeFiles(cfg Config, displayName string) (string, error) {
 		}
 	}
 	return config, nil
+}
+
+// removeEmptyDefinitions removes table definitions without content from the folder of the database system. A full disk leaves them, the engine refuses to
+// start with one, also when there is room again, and it makes its logs anew. Elsewhere an empty definition is a table of somebody's, and not ours to remove.
+func removeEmptyDefinitions(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for empty table definitions: %w", err)
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			return fmt.Errorf("look for empty table definitions: %w", err)
+		}
+		if info.Size() > 0 || filepath.Ext(entry.Name()) != ".sql" {
+			continue
+		}
+		if err := os.Remove(filepath.Join(folder, entry.Name())); err != nil {
+			return fmt.Errorf("remove empty table definition: %w", err)
+		}
+	}
+	return nil
 }
 
 func escapeXML(s string) (string, error) {

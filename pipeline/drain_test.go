@@ -49,7 +49,7 @@ func TestDrainLosesNothing(t *testing.T) {
 			if len(records) != len(g.acked) {
 				t.Errorf("%d records, %d events acknowledged", len(records), len(g.acked))
 			}
-			if len(g.acked) < 40 {
+			if len(g.acked) < 24 { // what was under way when the drain began
 				t.Errorf("only %d events were acknowledged", len(g.acked))
 			}
 		})

@@ -43,7 +43,7 @@ func newStats(p *Pipeline, set *metrics.Set) *stats {
 		st.events[result] = make(map[schema.Reason]*metrics.Counter)
 	}
 	add := func(result schema.Result, reason schema.Reason, text string) {
-		st.events[result][reason] = set.NewCounter(fmt.Sprintf(`millrace_events_total{result=%q,reason=%q}`, result, text))
+		st.events[result][reason] = set.NewCounter(fmt.Sprintf(`millrace_ingest_events_total{result=%q,reason=%q}`, result, text))
 	}
 	add(schema.OK, schema.ReasonNone, "none")
 	for _, reason := range schema.Reasons() {

@@ -53,7 +53,7 @@ func TestSubmitStoresEveryEvent(t *testing.T) {
 			t.Errorf("event %d: traceparent header %q", i, got)
 		}
 	}
-	if got := l.metric(`millrace_events_total{result="ok",reason="none"}`); got != 20 {
+	if got := l.metric(`millrace_ingest_events_total{result="ok",reason="none"}`); got != 20 {
 		t.Errorf("%v events counted, want 20", got)
 	}
 	if got := l.metric(`millrace_publish_records_total{topic="events"}`); got != 20 {
@@ -98,7 +98,7 @@ func TestGateRefuses(t *testing.T) {
 	if n := len(l.stored(testTopic)); n != 0 {
 		t.Errorf("%d records are stored", n)
 	}
-	if got := l.metric(`millrace_events_total{result="retry",reason="overloaded"}`); got != 3 {
+	if got := l.metric(`millrace_ingest_events_total{result="retry",reason="overloaded"}`); got != 3 {
 		t.Errorf("%v events counted, want 3", got)
 	}
 }

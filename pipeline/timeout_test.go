@@ -27,7 +27,7 @@ func TestNoBrokerAnswersInTime(t *testing.T) {
 	if quickest > ackTimeout+500*time.Millisecond {
 		t.Errorf("the answer took %v and more", quickest)
 	}
-	if got := l.metric(`millrace_events_total{result="retry",reason="unknown"}`); got != 500 {
+	if got := l.metric(`millrace_ingest_events_total{result="retry",reason="unknown"}`); got != 500 {
 		t.Errorf("%v events counted, want 500", got)
 	}
 	// The shards drop what was abandoned by themselves.

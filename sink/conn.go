@@ -49,7 +49,7 @@ func newDialer(cfg clickhouse.Config, timeout time.Duration) (*dialer, error) {
 	}}, nil
 }
 
-func (d *dialer) dial(ctx context.Context) (*ch.Client, error) {
+func (d *dialer) dial(ctx context.Context) (*ch.Client, net.Conn, error) {
 	address := d.cfg.Addresses[int(d.turn.Add(1)-1)%len(d.cfg.Addresses)]
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.DialTimeout)
 	defer cancel()
@@ -62,14 +62,14 @@ func (d *dialer) dial(ctx context.Context) (*ch.Client, error) {
 		conn, err = new(net.Dialer).DialContext(ctx, "tcp", address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
 	client, err := ch.Connect(ctx, conn, d.opts)
 	if err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("connect to %s: %w", address, err)
+		return nil, nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
-	return client, nil
+	return client, conn, nil
 }
 
 // insertion is one INSERT.
@@ -85,6 +85,7 @@ type insertion struct {
 type conn struct {
 	dialer *dialer
 	client *ch.Client
+	socket net.Conn // of client
 }
 
 // insert makes one attempt, within the dialer's timeout. When it returns an error, the rows may be stored or not. The columns of the input are read
@@ -93,12 +94,15 @@ func (c *conn) insert(ctx context.Context, in insertion) error {
 	ctx, cancel := context.WithTimeout(ctx, c.dialer.timeout)
 	defer cancel()
 	if c.client == nil {
-		client, err := c.dialer.dial(ctx)
+		client, socket, err := c.dialer.dial(ctx)
 		if err != nil {
 			return err
 		}
-		c.client = client
+		c.client, c.socket = client, socket
 	}
+	// A server that is frozen takes nothing and sends nothing, and the client would wait for it beyond the end of ctx.
+	stop := context.AfterFunc(ctx, func() { _ = c.socket.Close() })
+	defer stop()
 	err := c.client.Do(ctx, ch.Query{
 		Body:     in.statement,
 		QueryID:  in.queryID,
@@ -114,7 +118,7 @@ func (c *conn) insert(ctx context.Context, in insertion) error {
 func (c *conn) close() {
 	if c.client != nil {
 		_ = c.client.Close() // it is given up, in whatever state
-		c.client = nil
+		c.client, c.socket = nil, nil
 	}
 }
 

@@ -141,7 +141,7 @@ func (s *Sink) Run(ctx context.Context) error {
 }
 
 // leaveTimeout bounds each request to leave the group.
-const leaveTimeout = 2 * time.Second
+const leaveTimeout = time.Second
 
 // leaveFormerSelf takes the member that this process was before it was killed out of the group.
 func (s *Sink) leaveFormerSelf(ctx context.Context) {

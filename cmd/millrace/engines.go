@@ -28,13 +28,58 @@ const (
 // engines are the children that stand in for what has no address. A field is nil when the engine is external.
 type engines struct {
 	broker, clickhouse *embedded.Supervisor
+	up                 chan struct{} // closed by run when both are ready
 	guard              *backlog.Guard
 	// picking is held from the choice of ports until the engines have them, so that two servers that start at once do not choose the same; nil: not held.
 	picking *datadir.Lock
 }
 
+// children are the engines that are embedded.
+func (e *engines) children() []*embedded.Supervisor {
+	var all []*embedded.Supervisor
+	for _, s := range []*embedded.Supervisor{e.broker, e.clickhouse} {
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// run keeps the children running until ctx ends, and stops them side by side. The first that cannot be kept running ends all.
+func (e *engines) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	children := e.children()
+	ended := make(chan error, len(children))
+	for _, s := range children {
+		go func() { ended <- s.Run(ctx) }()
+	}
+	for _, s := range children {
+		select {
+		case <-s.Ready():
+		case <-ctx.Done():
+		case err := <-ended: // before it was ever ready: counted below
+			ended <- err
+			cancel()
+		}
+	}
+	if ctx.Err() == nil {
+		close(e.up)
+	}
+	var errs []error
+	for range children {
+		errs = append(errs, <-ended)
+		cancel()
+	}
+	return errors.Join(errs...)
+}
+
+// ready is closed when every child has been ready.
+func (e *engines) ready() <-chan struct{} { return e.up }
+
 // newEngines prepares the children and fills their addresses into the configuration and the ports. Nothing is started yet.
 func newEngines(ctx context.Context, c *config.Config, p *ports, dir *datadir.Dir, log *slog.Logger, set *metrics.Set) (e engines, err error) {
+	e.up = make(chan struct{})
 	brokerDir, clickhouseDir := filepath.Join(dir.Path(), "broker"), filepath.Join(dir.Path(), "clickhouse")
 	needBroker, needClickHouse := len(c.Broker.Addresses) == 0, len(c.ClickHouse.Addresses) == 0
 	// The children of a server that was just killed hold their ports for some seconds yet: wait for them instead of moving to others.

@@ -187,12 +187,11 @@ func (s *server) resolve() {
 }
 
 func (s *server) addEngines(group *run.Group) {
-	if e := s.engines.broker; e != nil {
-		group.Add(run.Stage{Name: "embedded broker", Run: e.Run, Ready: e.Ready, StopTimeout: engineStop})
-		group.Add(run.Stage{Name: "backlog guard", Run: s.engines.guard.Run, StopTimeout: adminStop})
+	if len(s.engines.children()) > 0 {
+		group.Add(run.Stage{Name: "embedded engines", Run: s.engines.run, Ready: s.engines.ready, StopTimeout: engineStop})
 	}
-	if e := s.engines.clickhouse; e != nil {
-		group.Add(run.Stage{Name: "embedded clickhouse", Run: e.Run, Ready: e.Ready, StopTimeout: engineStop})
+	if g := s.engines.guard; g != nil {
+		group.Add(run.Stage{Name: "backlog guard", Run: g.Run, StopTimeout: adminStop})
 	}
 }
 

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// WithSignals returns a context that ends with parent, with the first SIGINT or SIGTERM, or with stop, which gives the signals back
+// WithSignals returns a context that ends with parent, with the first SIGINT, SIGTERM or SIGHUP (its terminal is gone), or with stop, which gives the signals back
 // their usual meaning. A second signal, half a second later or more, ends the process at once, with 128 plus its number. Call stop.
 func WithSignals(parent context.Context, log *slog.Logger) (ctx context.Context, stop context.CancelFunc) {
 	// Room for two: a signal that comes while the first one is being logged must not get lost.
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(parent)
 	quit, joined := make(chan struct{}), make(chan struct{})
 	go func() {

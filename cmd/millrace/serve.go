@@ -165,7 +165,7 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 
 // How long a stage may take beyond its own drain timeout, and those that have none.
 const (
-	stopMargin    = 3 * time.Second
+	stopMargin    = 2 * time.Second
 	adminStop     = 2 * time.Second
 	releaseStop   = 5 * time.Second
 	engineStop    = 10 * time.Second

@@ -17,7 +17,7 @@ type Config struct {
 	ReadyTimeout time.Duration // a child not ready for this long is killed; default 60s (a broker's log is read back whole)
 	BackoffMin   time.Duration // pause before the first restart; default 200ms, doubled up to BackoffMax
 	BackoffMax   time.Duration // longest pause before a restart; default 10s
-	KillGrace    time.Duration // beyond StopTimeout, before a stopping child is killed from outside; default 2s
+	KillGrace    time.Duration // beyond StopTimeout, before a stopping child is killed from outside; default 1s
 }
 
 // DefaultConfig returns the defaults; Name and Args are the caller's.
@@ -26,7 +26,7 @@ func DefaultConfig() Config {
 		ReadyTimeout: time.Minute,
 		BackoffMin:   200 * time.Millisecond,
 		BackoffMax:   10 * time.Second,
-		KillGrace:    2 * time.Second,
+		KillGrace:    time.Second,
 	}
 }
 

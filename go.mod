@@ -22,7 +22,6 @@ require (
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0
 	github.com/valyala/fasthttp v1.77.0
 	go.uber.org/goleak v1.3.0
-	golang.org/x/term v0.47.0
 	pgregory.net/rapid v1.3.0
 )
 

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"math"
 )
@@ -119,32 +118,6 @@ func (b *BatchBuilder) Seal(p ProducerID, baseSequence int32) []byte {
 	return b.buf
 }
 
-// Reseal gives a sealed batch another identity, in place. Only for a batch that was never sent, or whose producer id the
-// broker refused: a batch that may be stored must be resent as it was. It takes about a microsecond whatever the size.
-// The error says that the bytes are not one v2 batch.
-func Reseal(batch []byte, p ProducerID, baseSequence int32) error {
-	if err := checkOneBatch(batch); err != nil {
-		return err
-	}
-	// The records' share of the checksum is found by taking the old header's share out.
-	n := len(batch) - BatchOverhead
-	records := binary.BigEndian.Uint32(batch[posCRC:]) ^ crcShift(crc32.Checksum(batch[posAttributes:BatchOverhead], castagnoli), n)
-	putIdentity(batch, p, baseSequence)
-	putCRC(batch, records)
-	return nil
-}
-
-// Identity returns the producer id, base sequence and number of records of a sealed batch. The error says that the bytes
-// are not one v2 batch; the checksum is not looked at.
-func Identity(batch []byte) (p ProducerID, baseSequence int32, records int, err error) {
-	if err := checkOneBatch(batch); err != nil {
-		return NoProducerID, 0, 0, err
-	}
-	p.ID = int64(binary.BigEndian.Uint64(batch[posProducerID:]))
-	p.Epoch = int16(binary.BigEndian.Uint16(batch[posProducerEpoch:]))
-	return p, int32(binary.BigEndian.Uint32(batch[posBaseSequence:])), int(binary.BigEndian.Uint32(batch[posRecordCount:])), nil
-}
-
 func putIdentity(h []byte, p ProducerID, baseSequence int32) {
 	binary.BigEndian.PutUint64(h[posProducerID:], uint64(p.ID))
 	binary.BigEndian.PutUint16(h[posProducerEpoch:], uint16(p.Epoch))
@@ -155,17 +128,4 @@ func putIdentity(h []byte, p ProducerID, baseSequence int32) {
 func putCRC(batch []byte, records uint32) {
 	header := crc32.Checksum(batch[posAttributes:BatchOverhead], castagnoli)
 	binary.BigEndian.PutUint32(batch[posCRC:], crcShift(header, len(batch)-BatchOverhead)^records)
-}
-
-func checkOneBatch(batch []byte) error {
-	switch {
-	case len(batch) < BatchOverhead:
-		return fmt.Errorf("%w: %d bytes are no record batch", ErrCorrupt, len(batch))
-	case batch[posMagic] != 2:
-		return fmt.Errorf("%w: record batch of format %d, not 2", ErrCorrupt, batch[posMagic])
-	case int(binary.BigEndian.Uint32(batch[posLength:])) != len(batch)-posLeaderEpoch:
-		return fmt.Errorf("%w: record batch says %d bytes after its length, there are %d", ErrCorrupt,
-			binary.BigEndian.Uint32(batch[posLength:]), len(batch)-posLeaderEpoch)
-	}
-	return nil
 }

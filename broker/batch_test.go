@@ -213,32 +213,6 @@ func TestAppendAfterSeal(t *testing.T) {
 	}
 }
 
-func TestReseal(t *testing.T) {
-	for _, g := range goldenBatches {
-		var b BatchBuilder
-		buildBatch(&b, g.records)
-		want := bytes.Clone(b.Seal(ProducerID{77, 8}, 99))
-		got := bytes.Clone(b.Seal(g.id, g.seq))
-		if err := Reseal(got, ProducerID{77, 8}, 99); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s: resealed batch differs from one sealed so:\n%s%s", g.name, hex.Dump(got), hex.Dump(want))
-		}
-		id, seq, n, err := Identity(got)
-		if err != nil || id != (ProducerID{77, 8}) || seq != 99 || n != len(g.records) {
-			t.Errorf("%s: identity is %v %d with %d records, %v", g.name, id, seq, n, err)
-		}
-		for name, bad := range map[string][]byte{
-			"cut off": got[:len(got)-1], "longer": append(bytes.Clone(got), 0), "empty": nil, "header only": got[:60],
-		} {
-			if err := Reseal(bytes.Clone(bad), ProducerID{}, 0); err == nil {
-				t.Errorf("%s: a batch that is %s was resealed", g.name, name)
-			}
-		}
-	}
-}
-
 func TestNextSequence(t *testing.T) {
 	for _, c := range []struct {
 		seq  int32
@@ -267,14 +241,7 @@ func TestCRCShift(t *testing.T) {
 	}
 }
 
-func TestRecordBodySize(t *testing.T) {
-	for _, g := range goldenBatches {
-		for i, r := range g.records {
-			if got, want := RecordBodySize(r.Key, r.Value, r.Headers...), len(r.body()); got != want {
-				t.Errorf("%s record %d: size %d, want %d", g.name, i, got, want)
-			}
-		}
-	}
+func TestRecordOverhead(t *testing.T) {
 	var b BatchBuilder
 	body := make([]byte, 100<<20)
 	b.Append(nil, 0)
@@ -306,9 +273,6 @@ func TestCodecDoesNotAllocate(t *testing.T) {
 			b.Append(body, int64(i))
 		}
 		batch := b.Seal(ProducerID{1, 1}, 7)
-		if err := Reseal(batch, ProducerID{1, 2}, 0); err != nil {
-			t.Fatal(err)
-		}
 		n := 0
 		for r.Reset(batch, 10); r.Next(&rec); n++ {
 			if _, ok := rec.Header("ix"); !ok {
@@ -336,11 +300,11 @@ func TestAllocationIsNoticed(t *testing.T) {
 func BenchmarkAppendRecordBody(b *testing.B) {
 	body := make([]byte, 0, 4096)
 	key, value, ix := []byte("1:user-1"), bytes.Repeat([]byte("v"), 880), make([]byte, 14)
-	b.SetBytes(int64(RecordBodySize(key, value, Header{"ix", ix})))
 	b.ReportAllocs()
 	for b.Loop() {
 		body = AppendRecordBody(body[:0], key, value, Header{"ix", ix})
 	}
+	b.SetBytes(int64(len(body)))
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/record")
 }
 
@@ -360,19 +324,5 @@ func BenchmarkBatchBuilder(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*records), "ns/record")
 		})
-	}
-}
-
-func BenchmarkReseal(b *testing.B) {
-	var builder BatchBuilder
-	for range 1000 {
-		builder.Append(make([]byte, 1000), 0)
-	}
-	batch := builder.Seal(ProducerID{1, 1}, 0)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := Reseal(batch, ProducerID{1, 1}, 0); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

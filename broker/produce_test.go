@@ -172,10 +172,7 @@ func TestOutOfOrderSequenceNeedsNewID(t *testing.T) {
 	if next == id {
 		t.Fatalf("the same id %v was given twice", id)
 	}
-	if err := Reseal(gap, next, 0); err != nil {
-		t.Fatal(err)
-	}
-	if r := mustProduce(t, c, PartitionBatch{"events", 0, gap})[0]; r.Err != nil || r.BaseOffset != 10 {
+	if r := mustProduce(t, c, PartitionBatch{"events", 0, identified(next, 0, 10)})[0]; r.Err != nil || r.BaseOffset != 10 {
 		t.Errorf("with a new identity: %+v", r)
 	}
 }

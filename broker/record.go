@@ -28,15 +28,6 @@ func AppendRecordBody(dst, key, value []byte, headers ...Header) []byte {
 	return dst
 }
 
-// RecordBodySize returns how many bytes AppendRecordBody would append.
-func RecordBodySize(key, value []byte, headers ...Header) int {
-	n := nullableSize(key) + nullableSize(value) + varintSize(int64(len(headers)))
-	for i := range headers {
-		n += varintSize(int64(len(headers[i].Key))) + len(headers[i].Key) + nullableSize(headers[i].Value)
-	}
-	return n
-}
-
 // RecordOverhead is the most that BatchBuilder.Append adds to a body: length, attributes and both deltas, as long as the
 // times of a batch are within 35 minutes of each other's and a record is below 128 MiB.
 const RecordOverhead = 4 + 1 + 4 + 5
@@ -47,13 +38,6 @@ func appendNullable(dst, b []byte) []byte {
 	}
 	dst = binary.AppendVarint(dst, int64(len(b)))
 	return append(dst, b...)
-}
-
-func nullableSize(b []byte) int {
-	if b == nil {
-		return 1
-	}
-	return varintSize(int64(len(b))) + len(b)
 }
 
 // varintSize is the length of v as a zigzag varint.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/millrace/millrace/broker"
 	"github.com/millrace/millrace/cmd/internal/admin"
@@ -172,5 +169,3 @@ func (k keyring) Lookup(key []byte) (ingest.Key, bool) {
 	found, ok := k.store.Lookup(key)
 	return ingest.Key{ID: found.ID, Project: found.Project, Name: found.Name}, ok
 }
-
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -207,7 +207,7 @@ func (s *server) announce() {
 	took := time.Since(s.begun)
 	s.log.Info("ready", "ingest", s.ports.Ingest, "admin", s.ports.Admin, "clickhouse_http", s.ports.ClickHouseHTTP, "clickhouse_tcp", s.ports.ClickHouseTCP,
 		"broker", s.ports.Broker, "role", string(s.role), "profile", s.c.Profile, "data", s.dir.Path(), "config", s.report.Sources(), "try", s.tryLine(), "took", took)
-	if !isTerminal(os.Stdout) {
+	if !logging.IsTerminal(os.Stdout) {
 		return
 	}
 	if err := s.banner(took).write(os.Stdout); err != nil {

@@ -32,7 +32,7 @@ const (
 )
 
 // Value is one scanned value: text[Start:End], for a string without its quotes. It has four fields on purpose: the compiler keeps a struct of more in
-// memory, which made walking over an object half as fast again.
+// memory, which made decoding a batch a third slower.
 type Value struct {
 	Start, End int
 	// Members counts the members of an object or the elements of an array, at its own level, and the escape sequences of a string.

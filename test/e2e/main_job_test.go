@@ -10,18 +10,20 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-func TestFirstEventIsQueryable(t *testing.T) {
+func TestFirstEventIsQueryableWithinTwoSeconds(t *testing.T) {
 	s := start(t, t.TempDir())
 	a := s.post("/v1/track", []byte(`{"event":"Hello","userId":"u1","messageId":"m-1","properties":{"n":1,"s":"é\u00e9\n","big":12345678901234567890.123e-400}}`))
 	if a.Status != http.StatusOK || !a.Success || a.Durability != "broker" || a.Accepted != 1 || a.ID == "" || a.RequestID == "" {
 		t.Fatalf("answer %d %s", a.Status, a.Raw)
 	}
-	took := s.waitRows("events", 1)
-	t.Logf("queryable after %v; two seconds are promised, but a busy machine is no reason to fail", took)
+	if took := s.waitRows("events", 1); took > 2*time.Second {
+		t.Errorf("queryable after %v", took)
+	}
 	row := s.sql("SELECT toString(event_id) AS id, toString(request_id) AS request, event, type, distinct_id, user_id, props, dialect FROM millrace.events")[0]
 	want := map[string]any{
 		"id": a.ID, "request": a.RequestID, "event": "Hello", "type": "track", "distinct_id": "u1", "user_id": "u1",

@@ -23,7 +23,7 @@ func New(c Config, w *os.File) (*slog.Logger, *slog.LevelVar, error) {
 	}
 	level := new(slog.LevelVar)
 	level.Set(at)
-	terminal := isTerminal(w)
+	terminal := IsTerminal(w)
 	var h slog.Handler
 	if c.Format == "text" || c.Format == "auto" && terminal {
 		h = newTextHandler(w, level, terminal && os.Getenv("NO_COLOR") == "")
@@ -48,8 +48,8 @@ func newJSONHandler(w io.Writer, level slog.Leveler) slog.Handler {
 	}})
 }
 
-// isTerminal also takes /dev/null for one, where nobody minds the format.
-func isTerminal(f *os.File) bool {
+// IsTerminal tells whether f is shown to a person. It also takes /dev/null for a terminal, where nobody minds.
+func IsTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -86,13 +86,19 @@ func (b *Batch) Add() *Event {
 	if n < cap(b.Events) {
 		b.Events = b.Events[:n+1]
 		e := &b.Events[n]
-		env := e.Envelope
-		env.Reset()
-		*e = Event{Envelope: env, Index: n}
+		e.reset(n)
 		return e
 	}
 	b.Events = append(b.Events, Event{Index: n})
 	return &b.Events[n]
+}
+
+// reset makes the event a new one at index. It clears field by field, because a struct assigned whole would copy the spans there and back.
+func (e *Event) reset(index int) {
+	e.Envelope.Reset()
+	e.Index = index
+	e.Raw, e.ClientID, e.ClientTime, e.ClientSession = Text{}, Text{}, Text{}, Text{}
+	e.Result, e.Reason, e.Pointer, e.Detail, e.Quarantined = 0, 0, "", "", false
 }
 
 // Append writes text into Buf and returns its span.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -95,5 +96,40 @@ func TestLimitsValidateReportsEveryProblem(t *testing.T) {
 		if !strings.Contains(err.Error(), "limits."+key) {
 			t.Errorf("%s is not reported: %v", key, err)
 		}
+	}
+}
+
+// fill sets every field below v that can be set to something else than zero.
+func fill(t *testing.T, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, reflect.NewAt(v.Field(i).Type(), v.Field(i).Addr().UnsafePointer()).Elem())
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(t, v.Index(i))
+		}
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(7)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.String:
+		v.SetString("7")
+	default:
+		t.Fatalf("a field of kind %v: clear it in reset and fill it here", v.Kind())
+	}
+}
+
+func TestReusedEventIsNew(t *testing.T) {
+	var b Batch
+	fill(t, reflect.ValueOf(b.Add()).Elem())
+	b.Events = b.Events[:0]
+	e := b.Add()
+	e.texts = [NumFields]Text{} // which do not count
+	if *e != (Event{}) {
+		t.Errorf("a reused event holds %+v", *e)
 	}
 }

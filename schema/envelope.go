@@ -52,11 +52,14 @@ func (e *Envelope) SetSentAt(ms int64) {
 	e.present |= 1 << FieldSentAt
 }
 
-// Reset makes the envelope empty again.
+// Reset makes the envelope empty again. It clears field by field and leaves the spans, since present says which of them count: a struct assigned whole would
+// copy them there and back.
 func (e *Envelope) Reset() {
-	texts := e.texts // stale spans are harmless: present says which count
-	*e = Envelope{}
-	e.texts = texts
+	e.ID, e.SessionID, e.RequestID = UUID{}, UUID{}, UUID{}
+	e.TS, e.ClientTS, e.SentAt, e.ReceivedAt = 0, 0, 0, 0
+	e.Project, e.ScreenW, e.ScreenH = 0, 0, 0
+	e.Type, e.TSSource, e.Dialect, e.Hops, e.Bot = 0, 0, 0, 0, false
+	e.present = 0
 }
 
 // alwaysPresent are the fields of every record.

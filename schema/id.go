@@ -105,31 +105,38 @@ var illegalIDs = func() map[string]struct{} {
 	return m
 }()
 
-// longestIllegalID bounds the look-up: longer ids are never in the list.
-const longestIllegalID = 64
+// illegalLengths has a bit for each length that one of them has.
+var illegalLengths = func() (bits uint64) {
+	for id := range illegalIDs {
+		bits |= 1 << len(id)
+	}
+	return bits
+}()
+
+// trimmed are the bytes around a placeholder that do not make it an id.
+const trimmed = " \t\n\r\"'"
 
 // IsIllegalID tells whether id cannot name a person: empty, blank, or one of the well-known placeholders.
 func IsIllegalID(id []byte) bool {
-	if len(id) > longestIllegalID {
+	for len(id) > 0 && strings.IndexByte(trimmed, id[0]) >= 0 {
+		id = id[1:]
+	}
+	for len(id) > 0 && strings.IndexByte(trimmed, id[len(id)-1]) >= 0 {
+		id = id[:len(id)-1]
+	}
+	if len(id) == 0 {
+		return true
+	}
+	if illegalLengths>>len(id)&1 == 0 { // a shift by 64 or more gives 0
 		return false
 	}
-	var lower [longestIllegalID]byte
-	first, last := -1, -1
+	var lower [64]byte
 	for i, c := range id {
 		if c >= 'A' && c <= 'Z' {
 			c += 'a' - 'A'
 		}
 		lower[i] = c
-		if c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '"' && c != '\'' {
-			if first < 0 {
-				first = i
-			}
-			last = i
-		}
 	}
-	if first < 0 {
-		return true
-	}
-	_, illegal := illegalIDs[string(lower[first:last+1])]
+	_, illegal := illegalIDs[string(lower[:len(id)])]
 	return illegal
 }

@@ -13,49 +13,53 @@ const (
 	maxMillis = 253402300799999 // 9999-12-31T23:59:59.999Z
 )
 
+// pairs are the numbers 00 to 99 as text.
+var pairs = func() (t [100][2]byte) {
+	for i := range t {
+		t[i] = [2]byte{'0' + byte(i/10), '0' + byte(i%10)}
+	}
+	return t
+}()
+
 // AppendTime appends the time of Unix milliseconds ms, which must lie in the years 0 to 9999, as RFC 3339 in UTC with milliseconds:
 // always 24 bytes.
 func AppendTime(dst []byte, ms int64) []byte {
-	ms = min(max(ms, minMillis), maxMillis)
-	inDay := mod(ms, dayMillis)
-	y, m, d := civil((ms - inDay) / dayMillis)
-	sec := inDay / 1000
-	frac := inDay % 1000
-	h, mi, s := sec/3600, sec/60%60, sec%60
-	two := func(n int64) (byte, byte) { return byte('0' + n/10), byte('0' + n%10) }
-	y1, y2 := two(y / 100)
-	y3, y4 := two(y % 100)
-	m1, m2 := two(m)
-	d1, d2 := two(d)
-	h1, h2 := two(h)
-	i1, i2 := two(mi)
-	s1, s2 := two(s)
-	return append(dst, y1, y2, y3, y4, '-', m1, m2, '-', d1, d2, 'T', h1, h2, ':', i1, i2, ':', s1, s2, '.',
-		byte('0'+frac/100), byte('0'+frac/10%10), byte('0'+frac%10), 'Z')
+	since := uint64(min(max(ms, minMillis), maxMillis) - minMillis)
+	y, m, d := civil(uint32(since / dayMillis))
+	inDay := uint32(since % dayMillis)
+	sec, frac := inDay/1000, inDay%1000
+	t := [timeLen]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':', 19: '.', 22: byte('0' + frac%10), 23: 'Z'}
+	two := func(at int, n uint32) { t[at], t[at+1] = pairs[n][0], pairs[n][1] }
+	two(0, y/100)
+	two(2, y%100)
+	two(5, m)
+	two(8, d)
+	two(11, sec/3600)
+	two(14, sec/60%60)
+	two(17, sec%60)
+	two(20, frac/10)
+	return append(dst, t[:]...)
 }
 
-// civil returns the proleptic Gregorian date of a day counted from 1970-01-01. Algorithm: Howard Hinnant, "chrono-Compatible Low-Level Date
-// Algorithms", civil_from_days.
-func civil(days int64) (y, m, d int64) {
-	z := days + 719468
-	era := floorDiv(z, 146097)
-	doe := z - era*146097
-	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
-	doy := doe - (365*yoe + yoe/4 - yoe/100)
-	mp := (5*doy + 2) / 153
-	d = doy - (153*mp+2)/5 + 1
-	m = mp + 3
-	if mp >= 10 {
-		m = mp - 9
+// civil returns the proleptic Gregorian date of a day counted from 0000-01-01. Algorithm: Cassio Neri, Lorenz Schneider, "Euclidean affine functions and
+// their application to calendar algorithms" (2022), figure 12, with years that begin in March.
+func civil(day uint32) (y, m, d uint32) {
+	const toMarch = 146097 - 60 // from 0000-01-01 to the day counted from, 0000-03-01, and 400 years on, so that nothing is negative
+	n := 4*(day+toMarch) + 3
+	century := n / 146097
+	n = n%146097 | 3
+	p := 2939745 * uint64(n)
+	y = 100*century + uint32(p>>32)
+	n = 2141*(uint32(p)/2939745/4) + 197913
+	m, d = n>>16, n&0xffff/2141+1
+	if m > 12 {
+		y, m = y+1, m-12
 	}
-	y = yoe + era*400
-	if m <= 2 {
-		y++
-	}
-	return y, m, d
+	return y - 400, m, d
 }
 
-// days is the inverse of civil: days_from_civil of the same source.
+// days returns the day, counted from 1970-01-01, of a date in the proleptic Gregorian calendar. Algorithm: Howard Hinnant, "chrono-Compatible Low-Level Date
+// Algorithms", days_from_civil.
 func days(y, m, d int64) int64 {
 	if m <= 2 {
 		y--

@@ -115,3 +115,11 @@ func TestResolve(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryDayIsThatOfTheStandardLibrary(t *testing.T) {
+	for ms := int64(minMillis); ms <= maxMillis; ms += dayMillis {
+		if got, want := string(AppendTime(nil, ms+12345)), time.UnixMilli(ms+12345).UTC().Format("2006-01-02T15:04:05.000Z"); got != want {
+			t.Fatalf("AppendTime(%d) = %s, want %s", ms+12345, got, want)
+		}
+	}
+}

@@ -15,16 +15,22 @@ const uuidLen = 36
 // String returns the canonical text.
 func (u UUID) String() string { return string(u.AppendText(nil)) }
 
+// hexPairs are the bytes as text.
+var hexPairs = func() (t [256][2]byte) {
+	const hex = "0123456789abcdef"
+	for i := range t {
+		t[i] = [2]byte{hex[i>>4], hex[i&15]}
+	}
+	return t
+}()
+
 // AppendText appends the canonical text in lower case.
 func (u UUID) AppendText(dst []byte) []byte {
-	const hex = "0123456789abcdef"
-	for i, c := range u {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			dst = append(dst, '-')
-		}
-		dst = append(dst, hex[c>>4], hex[c&15])
+	t := [uuidLen]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	for i, at := range [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		t[at], t[at+1] = hexPairs[u[i]][0], hexPairs[u[i]][1]
 	}
-	return dst
+	return append(dst, t[:]...)
 }
 
 // hexDigit maps a byte to its value as a hexadecimal digit; 0xff marks any other byte.

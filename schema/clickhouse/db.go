@@ -53,5 +53,8 @@ func (db *DB) Close() error { return db.conn.Close() }
 // Ping asks whether the server answers.
 func (db *DB) Ping(ctx context.Context) error { return db.conn.Ping(ctx) }
 
+// Conn is for queries of others' own. It is closed with the pool.
+func (db *DB) Conn() driver.Conn { return db.conn }
+
 // Database is the name of the database that holds the tables.
 func (db *DB) Database() string { return db.database }

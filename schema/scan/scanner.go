@@ -104,17 +104,19 @@ func (s *Scanner) fail(at int, reason string) bool {
 	return false
 }
 
+// blank returns the offset of the first byte from i on that is not white space.
+func blank(t []byte, i int) int {
+	for i < len(t) && t[i] <= ' ' && (t[i] == ' ' || t[i] == '\n' || t[i] == '\r' || t[i] == '\t') {
+		i++
+	}
+	return i
+}
+
 // space moves to the next byte that is not white space and returns it, or 0 at the end of the text.
 func (s *Scanner) space() byte {
-	for s.pos < len(s.text) {
-		c := s.text[s.pos]
-		if c > ' ' {
-			return c
-		}
-		if c != ' ' && c != '\n' && c != '\r' && c != '\t' {
-			return c
-		}
-		s.pos++
+	s.pos = blank(s.text, s.pos)
+	if s.pos < len(s.text) {
+		return s.text[s.pos]
 	}
 	return 0
 }
@@ -157,16 +159,19 @@ func (s *Scanner) Enter() {
 // NextMember moves to the next member of the object that was entered: it returns the key and stands before the member's value, which
 // the caller must read. ok is false at the object's end and after an error. first must be true for the first call on an object.
 func (s *Scanner) NextMember(first bool) (key Value, ok bool) {
-	if i := s.pos; !first && i+1 < len(s.text) && s.text[i] == ',' && s.text[i+1] == '"' && !s.failed {
-		s.pos++ // the usual case: no white space
-	} else {
-		if !s.separator(first, '}', "expected ',' or '}'") {
-			return key, false
+	// The usual case has no white space and no escapes.
+	if t, i := s.text, s.pos; !first && i+1 < len(t) && t[i] == ',' && t[i+1] == '"' && !s.failed {
+		if end := plain(t, i+2); end+1 < len(t) && t[end] == '"' && t[end+1] == ':' {
+			s.pos = end + 2
+			return Value{Start: i + 2, End: end, Kind: String}, true
 		}
-		if s.space() != '"' {
-			s.fail(s.pos, "expected a string key")
-			return key, false
-		}
+	}
+	if !s.separator(first, '}', "expected ',' or '}'") {
+		return key, false
+	}
+	if s.space() != '"' {
+		s.fail(s.pos, "expected a string key")
+		return key, false
 	}
 	key, ok = s.string()
 	return key, ok && s.colon()
@@ -174,10 +179,6 @@ func (s *Scanner) NextMember(first bool) (key Value, ok bool) {
 
 // colon consumes what stands between a key and its value.
 func (s *Scanner) colon() bool {
-	if s.pos < len(s.text) && s.text[s.pos] == ':' {
-		s.pos++
-		return true
-	}
 	if s.space() != ':' {
 		return s.fail(s.pos, "expected ':' after a key")
 	}
@@ -220,11 +221,10 @@ func (s *Scanner) Read() (v Value, ok bool) {
 	if s.failed {
 		return v, false
 	}
-	c := s.space()
-	switch {
-	case c == '"':
+	switch s.Peek() {
+	case String:
 		return s.string()
-	case c == '{' || c == '[':
+	case Object, Array:
 		return s.container()
 	}
 	v.Start = s.pos
@@ -305,61 +305,72 @@ func digits(t []byte, i int) int {
 }
 
 // container walks over the object or array at the cursor without recursion: the kind of each open container is one bit of a stack, so that
-// a text nested a million deep costs memory in bits and no goroutine stack.
+// a text nested a million deep costs memory in bits and no goroutine stack. The cursor stays in a register between the calls that need it in
+// memory.
 func (s *Scanner) container() (v Value, ok bool) {
-	t := s.text
-	v.Start = s.pos
+	t, i := s.text, s.pos
+	v.Start = i
 	v.Kind = Array
-	if t[s.pos] == '{' {
+	if t[i] == '{' {
 		v.Kind = Object
 	}
 	s.stack = s.stack[:0]
 	depth := 0
-	var word uint64 // bits of the innermost 64 levels, lowest = innermost
-	push := func(object uint64) {
-		if depth > 0 && depth%64 == 0 {
-			s.stack = append(s.stack, word)
-		}
-		word = word<<1 | object
-		depth++
-		if depth > s.limit {
-			s.flags |= TooDeep
-		}
-	}
+	var word uint64 // bits of the innermost 64 levels, lowest = innermost: 1 = object
 	for {
 		// A value starts here.
-		c := s.space()
+		i = blank(t, i)
+		var c byte
+		if i < len(t) {
+			c = t[i]
+		}
 		opened := false
-		switch {
-		case c == '"':
-			if _, ok := s.string(); !ok {
+		switch c {
+		case '"':
+			end := plain(t, i+1)
+			if end < len(t) && t[end] == '"' {
+				i = end + 1
+				break
+			}
+			if _, ok := s.unplain(i+1, end); !ok {
 				return v, false
 			}
-		case c == '{':
-			push(1)
-			s.pos++
-			opened = true
-		case c == '[':
-			push(0)
-			s.pos++
+			i = s.pos
+		case '{', '[':
+			if depth > 0 && depth%64 == 0 {
+				s.stack = append(s.stack, word)
+			}
+			word <<= 1
+			if c == '{' {
+				word |= 1
+			}
+			if depth++; depth > s.limit {
+				s.flags |= TooDeep
+			}
+			i++
 			opened = true
 		default:
+			s.pos = i
 			if !s.scalar() {
 				return v, false
 			}
+			i = s.pos
 		}
 		// What follows it: the end of one or more containers, a comma, or (in an object) a key.
 		for {
-			c = s.space()
+			i = blank(t, i)
+			if c = 0; i < len(t) {
+				c = t[i]
+			}
 			object := word&1 == 1
 			if (object && c == '}') || (!object && c == ']') {
-				s.pos++
+				i++
 				if depth == 1 && !opened {
 					v.Members++
 				}
 				depth--
 				if depth == 0 {
-					v.End = s.pos
+					s.pos, v.End = i, i
 					return v, true
 				}
 				word >>= 1
@@ -371,27 +382,38 @@ func (s *Scanner) container() (v Value, ok bool) {
 				continue
 			}
 			if !opened {
-				if c != ',' || s.pos >= len(t) {
+				if c != ',' {
 					if object {
-						s.fail(s.pos, "expected ',' or '}'")
+						s.fail(i, "expected ',' or '}'")
 					} else {
-						s.fail(s.pos, "expected ',' or ']'")
+						s.fail(i, "expected ',' or ']'")
 					}
 					return v, false
 				}
-				s.pos++
+				i++
 				if depth == 1 {
 					v.Members++
 				}
 			}
 			if object {
-				if s.space() != '"' {
-					s.fail(s.pos, "expected a string key")
+				if i = blank(t, i); i >= len(t) || t[i] != '"' {
+					s.fail(i, "expected a string key")
 					return v, false
 				}
-				if _, ok := s.string(); !ok || !s.colon() {
+				end := plain(t, i+1)
+				if end < len(t) && t[end] == '"' {
+					i = end + 1
+				} else {
+					if _, ok := s.unplain(i+1, end); !ok {
+						return v, false
+					}
+					i = s.pos
+				}
+				if i = blank(t, i); i >= len(t) || t[i] != ':' {
+					s.fail(i, "expected ':' after a key")
 					return v, false
 				}
+				i++
 			}
 			break
 		}

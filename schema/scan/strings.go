@@ -22,19 +22,31 @@ func special(w uint64) uint64 {
 
 // string walks over the string whose opening quote is at the cursor.
 func (s *Scanner) string() (v Value, ok bool) {
-	t := s.text
-	i := s.pos + 1
-	v.Start, v.Kind = i, String
-	for {
-		// Eight plain bytes at a time.
-		for i+8 <= len(t) {
-			m := special(binary.LittleEndian.Uint64(t[i:]))
-			if m != 0 {
-				i += bits.TrailingZeros64(m) >> 3
-				break
-			}
-			i += 8
+	start := s.pos + 1
+	end := plain(s.text, start)
+	if end < len(s.text) && s.text[end] == '"' {
+		s.pos = end + 1
+		return Value{Start: start, End: end, Kind: String}, true
+	}
+	return s.unplain(start, end)
+}
+
+// plain returns the offset of the first byte from i on that needs a look, or where fewer than eight bytes are left.
+func plain(t []byte, i int) int {
+	for i+8 <= len(t) {
+		if m := special(binary.LittleEndian.Uint64(t[i:])); m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
 		}
+		i += 8
+	}
+	return i
+}
+
+// unplain goes on at i in the string that starts at start: there is an escape, a byte that is not ASCII, an error or the end of the text.
+func (s *Scanner) unplain(start, i int) (v Value, ok bool) {
+	t := s.text
+	v.Start, v.Kind = start, String
+	for {
 		if i >= len(t) {
 			s.fail(len(t), "unterminated string")
 			return v, false
@@ -57,6 +69,7 @@ func (s *Scanner) string() (v Value, ok bool) {
 			return v, false
 		case c < utf8.RuneSelf:
 			i++ // a tail of fewer than eight bytes
+			continue
 		default:
 			r, n := utf8.DecodeRune(t[i:])
 			if r == utf8.RuneError && n <= 1 {
@@ -64,6 +77,7 @@ func (s *Scanner) string() (v Value, ok bool) {
 			}
 			i += n
 		}
+		i = plain(t, i)
 	}
 }
 

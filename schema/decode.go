@@ -73,8 +73,13 @@ func (e *Envelope) DecodeRecord(value, ix []byte) error {
 		case formBool:
 			n = len("true")
 		default:
-			v, size := binary.Uvarint(ix)
-			if size <= 0 || v>>1 > uint64(len(value)-pos) {
+			v, size := uint64(0), 1
+			if len(ix) > 0 && ix[0] < 0x80 { // as most are
+				v = uint64(ix[0])
+			} else if v, size = binary.Uvarint(ix); size <= 0 {
+				return misfit(f, pos)
+			}
+			if v>>1 > uint64(len(value)-pos) {
 				return misfit(f, pos)
 			}
 			ix = ix[size:]
@@ -87,7 +92,7 @@ func (e *Envelope) DecodeRecord(value, ix []byte) error {
 			return misfit(f, pos)
 		}
 		pos += n
-		if l.spec.quoted() && !literal(`"`) {
+		if l.quoted && !literal(`"`) {
 			return misfit(f, pos)
 		}
 	}

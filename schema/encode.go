@@ -24,9 +24,10 @@ var _ [maskBytes*8 - int(NumFields)]struct{}
 
 // layout is the literal text around each field's value.
 type layout struct {
-	lead string // before the value: `,"lib":"`
-	open string // the same for the first field of its object: `,"source":{"lib":"`
-	spec fieldSpec
+	lead   string // before the value: `,"lib":"`
+	open   string // the same for the first field of its object: `,"source":{"lib":"`
+	spec   fieldSpec
+	quoted bool // spec.quoted
 }
 
 const start = `{"v":1`
@@ -38,7 +39,7 @@ var layouts = func() (ls [NumFields]layout) {
 		if spec.quoted() {
 			key += `"`
 		}
-		l := layout{lead: "," + key, open: "," + key, spec: spec}
+		l := layout{lead: "," + key, open: "," + key, spec: spec, quoted: spec.quoted()}
 		if spec.group != groupNone {
 			l.open = `,"` + groupNames[spec.group] + `":{` + key
 		}

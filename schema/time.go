@@ -161,8 +161,32 @@ func number(t []byte, n int, bad *bool) (v int64) {
 	return v
 }
 
+// parseTime reads what AppendTime writes, and nothing else.
+func parseTime(t []byte) (ms int64, ok bool) {
+	if len(t) != timeLen || t[4] != '-' || t[7] != '-' || t[10] != 'T' || t[13] != ':' || t[16] != ':' || t[19] != '.' || t[23] != 'Z' {
+		return 0, false
+	}
+	bad := byte(0)
+	two := func(at int) int64 {
+		hi, lo := t[at]-'0', t[at+1]-'0'
+		bad |= hi | lo | (9 - hi) | (9 - lo) // its high bit is set when one is no digit: 9-d has it for 10 to 137, d itself above
+		return int64(hi)*10 + int64(lo)
+	}
+	y, m, d := two(0)*100+two(2), two(5), two(8)
+	h, mi, s := two(11), two(14), two(17)
+	frac := two(20)*10 + int64(t[22]-'0')
+	bad |= (t[22] - '0') | (9 - (t[22] - '0'))
+	if bad&0x80 != 0 || m < 1 || m > 12 || d < 1 || d > monthDays[m] || (m == 2 && d == 29 && !leap(y)) || h > 23 || mi > 59 || s > 59 {
+		return 0, false
+	}
+	return days(y, m, d)*dayMillis + ((h*60+mi)*60+s)*1000 + frac, true
+}
+
 // parseISO reads a time that begins with YYYY-MM-DD.
 func parseISO(t []byte) (ms int64, ok bool) {
+	if ms, ok = parseTime(t); ok {
+		return ms, true
+	}
 	var bad bool
 	y, m, d := number(t, 4, &bad), number(t[5:], 2, &bad), number(t[8:], 2, &bad)
 	if bad || m < 1 || m > 12 || d < 1 || d > monthDays[m] || (m == 2 && d == 29 && !leap(y)) {

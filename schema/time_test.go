@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"regexp"
 	"testing"
 	"time"
 
@@ -120,6 +121,22 @@ func TestEveryDayIsThatOfTheStandardLibrary(t *testing.T) {
 	for ms := int64(minMillis); ms <= maxMillis; ms += dayMillis {
 		if got, want := string(AppendTime(nil, ms+12345)), time.UnixMilli(ms+12345).UTC().Format("2006-01-02T15:04:05.000Z"); got != want {
 			t.Fatalf("AppendTime(%d) = %s, want %s", ms+12345, got, want)
+		}
+	}
+}
+
+func TestOnlyRealTimesAreParsed(t *testing.T) {
+	const canonical = "2024-02-29T23:59:59.999Z"
+	form := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`) // the standard library takes a comma and signs
+	for at := range canonical {
+		for c := range 256 {
+			text := []byte(canonical)
+			text[at] = byte(c)
+			ms, ok := parseTime(text)
+			want, err := time.Parse("2006-01-02T15:04:05.000Z", string(text))
+			if real := err == nil && form.Match(text); ok != real || (ok && ms != want.UnixMilli()) {
+				t.Fatalf("parseTime(%q) = %d, %v; want %v, %v", text, ms, ok, want, err)
+			}
 		}
 	}
 }

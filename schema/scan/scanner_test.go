@@ -3,6 +3,8 @@ package scan
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -88,6 +90,52 @@ func FuzzAgreesWithEncodingJSON(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) { check(t, text) })
+}
+
+// Half a million random changes of rich texts, the same ones each time: bytes overwritten, taken out, put in, doubled, and pieces moved.
+func TestAgreesOnMutations(t *testing.T) {
+	texts := [][]byte{
+		[]byte(`{"batch":[{"type":"track","é\u00e9\n":-1.5e+3,"p":{"a":[true,false,null,{}],"b":"\ud83d\ude00 漢字 \"x\""}}],"sentAt":0}`),
+		[]byte("[ 0.5e-7 , \"12345678\" ,\r\n[ [ ] , { \"\" : \"abcdefg\\\\\" } ] ]"),
+		realistic,
+	}
+	mutations := 500_000
+	if testing.Short() {
+		mutations /= 10
+	}
+	const tokens = "\x00\x1f \"\\{}[],:0123e.-+tfnu\x7f\x80\xbf\xc3\xe2\xed\xf0\xff"
+	random := rand.New(rand.NewPCG(1, 2))
+	valid := 0
+	for range mutations {
+		text := bytes.Clone(texts[random.IntN(len(texts))])
+		if len(text) > 200 { // a window, for the speed of it
+			at := random.IntN(len(text) - 100)
+			text = append(append([]byte("["), text[at:at+100]...), ']')
+		}
+		for range 1 + random.IntN(3) {
+			at, c := random.IntN(len(text)), tokens[random.IntN(len(tokens))]
+			switch random.IntN(5) {
+			case 0:
+				text[at] = c
+			case 1:
+				text = slices.Delete(text, at, at+1)
+			case 2:
+				text = slices.Insert(text, at, c)
+			case 3:
+				text = slices.Insert(text, at, text[at])
+			case 4:
+				to := random.IntN(len(text))
+				text[at], text[to] = text[to], text[at]
+			}
+		}
+		check(t, text)
+		if json.Valid(text) {
+			valid++
+		}
+	}
+	if valid < mutations/50 || valid > mutations*9/10 {
+		t.Errorf("%d of %d mutations are valid: the test looks at one side only", valid, mutations)
+	}
 }
 
 func TestReadReportsValue(t *testing.T) {

@@ -68,8 +68,11 @@ func (s *Scanner) unplain(start, i int) (v Value, ok bool) {
 			s.fail(i, "control character in a string")
 			return v, false
 		case c < utf8.RuneSelf:
-			i++ // a tail of fewer than eight bytes
-			continue
+			i = plain(t, i+1)
+		case c-0xe1 <= 0xef-0xe1 && c != 0xed && i+2 < len(t) && t[i+1]&0xc0 == 0x80 && t[i+2]&0xc0 == 0x80:
+			i += 3 // any three bytes but those that begin with e0 or ed, of which not all are right
+		case c-0xc2 <= 0xdf-0xc2 && i+1 < len(t) && t[i+1]&0xc0 == 0x80:
+			i += 2
 		default:
 			r, n := utf8.DecodeRune(t[i:])
 			if r == utf8.RuneError && n <= 1 {
@@ -77,7 +80,6 @@ func (s *Scanner) unplain(start, i int) (v Value, ok bool) {
 			}
 			i += n
 		}
-		i = plain(t, i)
 	}
 }
 
@@ -86,13 +88,11 @@ func escape(t []byte) int {
 	if len(t) < 2 {
 		return 0
 	}
-	switch t[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+	if unescaped[t[1]] != 0 {
 		return 2
-	case 'u':
-		if len(t) >= 6 && isHex(t[2]) && isHex(t[3]) && isHex(t[4]) && isHex(t[5]) {
-			return 6
-		}
+	}
+	if t[1] == 'u' && len(t) >= 6 && isHex(t[2]) && isHex(t[3]) && isHex(t[4]) && isHex(t[5]) {
+		return 6
 	}
 	return 0
 }
@@ -142,6 +142,7 @@ func AppendUnescaped(dst, text []byte) []byte {
 	return dst
 }
 
+// unescaped is what follows a backslash, by what it stands for; 0: nothing, or u.
 var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // AppendEscaped appends value as the text of a JSON string, without quotes, and tells whether anything had to be escaped. Bytes that are

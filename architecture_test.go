@@ -42,7 +42,7 @@ var rules = []rule{
 	{"sink", []string{"schema", "schema/...", "broker", "sink/..."}, "the sink must load what anybody has written to the topic, so it may not lean on the pipeline"},
 	{"sink/...", []string{"schema", "schema/...", "broker"}, "as the sink"},
 	{"query", []string{"schema", "schema/...", "broker"}, "queries read the tables and the topic; the stages come and go without them"},
-	{"bench", []string{"schema", "schema/...", "broker"}, "the load generator is a black box against the HTTP door: sharing code with a stage would share its mistakes"},
+	{"bench/...", []string{"schema", "schema/...", "broker", "bench/..."}, "the load generator is a black box against the HTTP door: sharing code with a stage would share its mistakes"},
 	{"cmd/...", []string{"..."}, "wiring is what commands are for"},
 	{"internal/enginetest", []string{"schema", "schema/...", "broker", "cmd/internal/..."}, "it starts the real engines for tests"},
 	{"test/...", []string{"..."}, "tests of the whole look at everything"},

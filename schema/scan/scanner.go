@@ -160,10 +160,14 @@ func (s *Scanner) Enter() {
 // the caller must read. ok is false at the object's end and after an error. first must be true for the first call on an object.
 func (s *Scanner) NextMember(first bool) (key Value, ok bool) {
 	// The usual case has no white space and no escapes.
-	if t, i := s.text, s.pos; !first && i+1 < len(t) && t[i] == ',' && t[i+1] == '"' && !s.failed {
-		if end := plain(t, i+2); end+1 < len(t) && t[end] == '"' && t[end+1] == ':' {
+	t, i := s.text, s.pos
+	if !first && i < len(t) && t[i] == ',' {
+		i++
+	}
+	if (first || i > s.pos) && i < len(t) && t[i] == '"' && !s.failed {
+		if end := plain(t, i+1); end+1 < len(t) && t[end] == '"' && t[end+1] == ':' {
 			s.pos = end + 2
-			return Value{Start: i + 2, End: end, Kind: String}, true
+			return Value{Start: i + 1, End: end, Kind: String}, true
 		}
 	}
 	if !s.separator(first, '}', "expected ',' or '}'") {

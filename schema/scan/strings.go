@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
 )
@@ -34,7 +33,7 @@ func (s *Scanner) string() (v Value, ok bool) {
 // plain returns the offset of the first byte from i on that needs a look, or where fewer than eight bytes are left.
 func plain(t []byte, i int) int {
 	for i+8 <= len(t) {
-		if m := special(binary.LittleEndian.Uint64(t[i:])); m != 0 {
+		if m := special(word(t, i)); m != 0 {
 			return i + bits.TrailingZeros64(m)>>3
 		}
 		i += 8

@@ -260,6 +260,21 @@ func TestVarintSize(t *testing.T) {
 	}
 }
 
+func TestOpenRecordBodyMakesTheSameAsAppend(t *testing.T) {
+	header := Header{"ix", []byte{1, 2, 3}}
+	for _, n := range []int{0, 1, 62, 63, 64, 65, 880, 8190, 8191, 8192, 8193, 1<<20 - 1, 1 << 20, 1<<20 + 1} {
+		value := bytes.Repeat([]byte("value"), n/5+1)[:n]
+		for _, before := range []string{"", "what stands before"} {
+			want := AppendRecordBody([]byte(before), []byte("1:user-1"), value, header, header)
+			got, at := OpenRecordBody([]byte(before), []byte("1:user-1"))
+			got = CloseRecordBody(append(got, value...), at, header, header)
+			if !bytes.Equal(got, want) {
+				t.Errorf("value of %d bytes: %.40q… of %d bytes, want %.40q… of %d", n, got, len(got), want, len(want))
+			}
+		}
+	}
+}
+
 func TestCodecDoesNotAllocate(t *testing.T) {
 	var b BatchBuilder
 	var r RecordReader

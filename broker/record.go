@@ -17,8 +17,35 @@ type Header struct {
 //
 // Format: https://kafka.apache.org/documentation/#record
 func AppendRecordBody(dst, key, value []byte, headers ...Header) []byte {
+	return appendHeaders(appendNullable(appendNullable(dst, key), value), headers)
+}
+
+// valueRoom is how many bytes OpenRecordBody leaves for the length of a value: what values of 64 to 8,191 bytes need.
+const valueRoom = 2
+
+// OpenRecordBody begins a body whose value the caller writes where it is to stay: it appends the key and room for the value's length. The caller appends the value to what is
+// returned, never nil, and calls CloseRecordBody with valueAt.
+func OpenRecordBody(dst, key []byte) (open []byte, valueAt int) {
 	dst = appendNullable(dst, key)
-	dst = appendNullable(dst, value)
+	dst = append(dst, make([]byte, valueRoom)...)
+	return dst, len(dst)
+}
+
+// CloseRecordBody ends the body whose value began at valueAt: what follows is the same as AppendRecordBody would have made. A value whose length needs more or less than
+// the room that was left is moved.
+func CloseRecordBody(open []byte, valueAt int, headers ...Header) []byte {
+	n := len(open) - valueAt
+	start := valueAt - valueRoom
+	if size := varintSize(int64(n)); size != valueRoom {
+		open = append(open, make([]byte, binary.MaxVarintLen64)...)
+		copy(open[start+size:], open[valueAt:valueAt+n])
+		open = open[:start+size+n]
+	}
+	binary.PutVarint(open[start:], int64(n))
+	return appendHeaders(open, headers)
+}
+
+func appendHeaders(dst []byte, headers []Header) []byte {
 	dst = binary.AppendVarint(dst, int64(len(headers)))
 	for i := range headers {
 		dst = binary.AppendVarint(dst, int64(len(headers[i].Key)))

@@ -20,10 +20,13 @@ func (r *request) prepare(b *schema.Batch) {
 	r.place = slices.Grow(r.place[:0], len(b.Events))[:len(b.Events)]
 }
 
-// encodeEvent appends the record of an accepted event to the chunk of its partition and returns the chunk's number.
+// encodeEvent appends the record of an accepted event to the chunk of its partition and returns the chunk's number. The value is written where it stays.
 func (r *request) encodeEvent(b *schema.Batch, e *schema.Event) int32 {
 	r.key = e.AppendKey(r.key[:0], b.Buf)
-	r.value, r.ix = e.AppendRecord(r.value[:0], r.ix[:0], b.Buf)
+	at := r.begin()
+	var valueAt int
+	r.arena, valueAt = broker.OpenRecordBody(r.arena, r.key)
+	r.arena, r.ix = e.AppendRecord(r.arena, r.ix[:0], b.Buf)
 	r.headers = append(r.headers[:0], broker.Header{Key: schema.HeaderIndex, Value: r.ix})
 	if t := e.Text(schema.FieldCorrelationID); t.Len() > 0 {
 		r.text = t.AppendValue(r.text[:0], b.Buf)
@@ -32,15 +35,20 @@ func (r *request) encodeEvent(b *schema.Batch, e *schema.Event) int32 {
 	if len(b.Traceparent) > 0 {
 		r.headers = append(r.headers, broker.Header{Key: schema.HeaderTraceparent, Value: b.Traceparent})
 	}
+	r.arena = broker.CloseRecordBody(r.arena, valueAt, r.headers...)
 	events := r.p.events
-	return r.add(events[broker.PartitionFor(r.key, len(events))], r.value)
+	return r.add(events[broker.PartitionFor(r.key, len(events))], at)
 }
 
-// add appends a record of r.key, value and r.headers to the partition's chunk. The arena then holds all of it.
-func (r *request) add(pt *partition, value []byte) int32 {
-	at := len(r.arena)
+// begin begins a record in the arena and returns its offset.
+func (r *request) begin() (at int) {
+	at = len(r.arena)
 	r.arena = append(r.arena, noPrefix[:]...)
-	r.arena = broker.AppendRecordBody(r.arena, r.key, value, r.headers...)
+	return at
+}
+
+// add gives the record that begins at the offset, the last in the arena, to the partition's chunk and returns that chunk's number.
+func (r *request) add(pt *partition, at int) int32 {
 	n := len(r.arena) - at - recordPrefix
 	putLength(r.arena, at, n)
 	size := n + broker.RecordOverhead

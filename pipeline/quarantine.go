@@ -68,7 +68,9 @@ func (r *request) encodeRefused(b *schema.Batch, e *schema.Event, stage string) 
 	}
 	r.key = strconv.AppendUint(r.key[:0], uint64(b.Project), 10)
 	quarantine := r.p.quarantine
-	return r.add(quarantine[broker.PartitionFor(r.key, len(quarantine))], value)
+	at := r.begin()
+	r.arena = broker.AppendRecordBody(r.arena, r.key, value, r.headers...)
+	return r.add(quarantine[broker.PartitionFor(r.key, len(quarantine))], at)
 }
 
 // limiter is a token bucket of bytes per key.

@@ -28,7 +28,6 @@ type request struct {
 	place   []int32 // by event: its chunk, or one of the two below
 	open    []int32 // by partition.index: the chunk that takes its next record, plus 1; 0: none yet
 	opened  []int   // indices of open that are set
-	value   []byte
 	ix      []byte
 	key     []byte
 	text    []byte
@@ -41,10 +40,9 @@ const notSent int32 = -1
 
 // A pooled request keeps no more than this.
 const (
-	keepArenaBytes   = 4 << 20
-	keepScratchBytes = 256 << 10
-	keepPlaces       = 16 << 10
-	keepChunks       = 1024
+	keepArenaBytes = 4 << 20
+	keepPlaces     = 16 << 10
+	keepChunks     = 1024
 )
 
 func newRequest(p *Pipeline) *request {
@@ -67,9 +65,6 @@ func (r *request) reset() {
 	}
 	if cap(r.arena) > keepArenaBytes {
 		r.arena = nil
-	}
-	if cap(r.value) > keepScratchBytes {
-		r.value = nil
 	}
 	if cap(r.place) > keepPlaces {
 		r.place = nil

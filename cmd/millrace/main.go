@@ -22,6 +22,8 @@ const (
 	exitUsage       = 2
 	exitUnavailable = 69
 	exitConfig      = 78
+	exitFailed      = 99  // as k6 has it: the load test ran, a threshold failed
+	exitAborted     = 105 // as k6 has it: a signal ended the load test
 )
 
 func main() {
@@ -45,6 +47,8 @@ func exitCode(err error) int {
 	var bad *config.Error
 	var usage usageError
 	var away unavailableError
+	var failed failedError
+	var aborted abortedError
 	switch {
 	case errors.As(err, &bad), errors.Is(err, keys.ErrDevKey):
 		return exitConfig
@@ -52,6 +56,10 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &away):
 		return exitUnavailable
+	case errors.As(err, &failed):
+		return exitFailed
+	case errors.As(err, &aborted):
+		return exitAborted
 	}
 	return exitFailure
 }
@@ -77,7 +85,7 @@ where that was set.`,
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "try", Title: "Try and watch:"}, &cobra.Group{ID: "operate", Title: "Operate:"})
 	for id, commands := range map[string][]*cobra.Command{
 		"run":     {newServe()},
-		"try":     {newSend(), newTail()},
+		"try":     {newSend(), newTail(), newBench()},
 		"operate": {newMigrate(), newConfig(), newKeys(), newVersion()},
 	} {
 		for _, c := range commands {

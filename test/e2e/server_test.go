@@ -309,6 +309,19 @@ func (s *server) trySQL(query string) ([]map[string]any, error) {
 	}
 }
 
+// exec runs a statement that changes something.
+func (s *server) exec(statement string) {
+	s.t.Helper()
+	resp, err := client.Post("http://"+s.ports["clickhouse_http"]+"/", "text/plain", strings.NewReader(statement))
+	if err != nil {
+		s.t.Fatalf("%.80s…: %v", statement, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read from
+	if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		s.t.Fatalf("%.80s…: %s: %s (%v)", statement, resp.Status, text, err)
+	}
+}
+
 // count is the single number that a query gives, -1 when the server cannot answer yet.
 func (s *server) count(query string) int {
 	rows, err := s.trySQL(query)

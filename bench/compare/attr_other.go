@@ -1,0 +1,8 @@
+//go:build !linux
+
+package compare
+
+import "syscall"
+
+// childAttr: a group of its own, so that a terminal's ^C reaches this process alone, which then stops its children in order.
+func childAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

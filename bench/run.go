@@ -114,6 +114,7 @@ type run struct {
 	watch    *observe.Watch
 	result   *report.Result
 	accepted atomic.Uint64 // events, those of the warm-up and of the prober too
+	ended    time.Time     // when the last request was answered
 }
 
 // begin renders the events and makes the directory.
@@ -188,6 +189,7 @@ func (r *run) send(ctx context.Context) error {
 		prober.Go(func() { probeErr = probe.Run(probing) })
 	}
 	summary, err := runner.Run(ctx)
+	r.ended = time.Now()
 	stop()
 	prober.Wait()
 	if err = errors.Join(err, probeErr); err != nil {
@@ -212,12 +214,11 @@ func (r *run) compare(ctx context.Context, dir string) error {
 	if r.Store == nil || ctx.Err() != nil {
 		return nil
 	}
-	ended := time.Now()
 	want := r.accepted.Load()
-	first, last := uint64(0), ended
+	seen, last := uint64(0), r.ended
 	_, drained, err := r.Store.Wait(ctx, r.id, &r.header, want, r.DrainIdle, func(rows uint64) {
-		if rows != first {
-			first, last = rows, time.Now()
+		if rows != seen {
+			seen, last = rows, time.Now()
 		}
 		r.Progress.Phase("waiting for ClickHouse", min(rows, want), want)
 		r.sample(ctx, time.Since(r.result.Load.Started))
@@ -228,7 +229,7 @@ func (r *run) compare(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	r.result.DrainSeconds = last.Sub(ended).Seconds()
+	r.result.DrainSeconds = last.Sub(r.ended).Seconds()
 	reader, err := ledger.Open(filepath.Join(dir, LedgerFile))
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func whole(ctx context.Context) (context.Context, context.CancelFunc) {
 const shortQuery = time.Minute
 
 // Count counts the rows of the run in table events. since is a time that none of them lies before. Each part of the table is read once, the first
-// time that it is seen, so that a call costs some milliseconds and about 25 ns for each row that is new or was merged since the call before. Tables
+// time that it is seen, so that a call costs some milliseconds and about 40 ns for each row that is new or was merged since the call before. Tables
 // of other engines than MergeTree are counted whole.
 func (s *Store) Count(ctx context.Context, run ledger.RunID, since time.Time) (rows uint64, err error) {
 	if err := ctx.Err(); err != nil {
@@ -178,7 +178,7 @@ func (s *Store) parts(ctx context.Context, since time.Time) (names []string, err
 func (s *Store) learn(ctx context.Context, parts []string, since time.Time) error {
 	p := clickhouse.Parameters{"run": runParameter(s.run), "since": millis(since), "parts": "['" + strings.Join(parts, "','") + "']"}
 	rows, err := s.conn().Query(s.with(ctx, p), `SELECT _part, count() FROM {database:Identifier}.events
-		WHERE has({parts:Array(String)}, _part) AND ts >= {since:DateTime64(3, 'UTC')} AND `+ofRun+` GROUP BY _part`)
+		WHERE _part IN {parts:Array(String)} AND ts >= {since:DateTime64(3, 'UTC')} AND `+ofRun+` GROUP BY _part`)
 	if err != nil {
 		return err
 	}

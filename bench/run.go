@@ -53,13 +53,13 @@ const (
 )
 
 // Run makes one run and writes its files to a directory below Options.Dir, which it returns. The end of ctx ends the run early: what is there by then is in the result,
-// marked as aborted and not compared with ClickHouse. An error means that there is no result.
+// marked as aborted and not compared with ClickHouse; before the first event is sent there is none. An error means that there is no result.
 func Run(ctx context.Context, o Options) (result *report.Result, dir string, err error) {
 	r := &run{Options: o, id: ledger.NewRunID()}
 	r.result = &report.Result{
 		Version: report.Version, Run: r.id.String(), Target: o.URL, Scenario: o.Scenario, Durability: o.Durability, Environment: environment(o),
 	}
-	if dir, err = r.begin(); err != nil {
+	if dir, err = r.begin(ctx); err != nil {
 		return nil, dir, fmt.Errorf("bench: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.ledger.Close()) }()
@@ -118,9 +118,9 @@ type run struct {
 }
 
 // begin renders the events and makes the directory.
-func (r *run) begin() (dir string, err error) {
+func (r *run) begin(ctx context.Context) (dir string, err error) {
 	r.Progress.Phase("rendering events", 0, 0)
-	if r.pool, err = generate.New(&r.Scenario); err != nil {
+	if r.pool, err = generate.NewContext(ctx, &r.Scenario); err != nil {
 		return "", err
 	}
 	dir = filepath.Join(r.Dir, r.id.String())

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"sync"
@@ -27,7 +28,10 @@ type Producer struct {
 
 // New renders a scenario: one producer per connection, each with at least one body of load.batch events, and as many as fit its part of events.pool_bytes. It takes
 // all processors for a time that grows with the pool, about a second per 150 MB and processor. The error is the scenario's.
-func New(s *scenario.Scenario) (*Pool, error) {
+func New(s *scenario.Scenario) (*Pool, error) { return NewContext(context.Background(), s) }
+
+// NewContext is New that the end of ctx ends early, with its error.
+func NewContext(ctx context.Context, s *scenario.Scenario) (*Pool, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("scenario %s: %w", s.Name, err)
 	}
@@ -40,15 +44,18 @@ func New(s *scenario.Scenario) (*Pool, error) {
 		running.Go(func() {
 			for {
 				n := int(next.Add(1)) - 1
-				if n >= len(p.Producers) {
+				if n >= len(p.Producers) || ctx.Err() != nil {
 					return
 				}
-				p.Producers[n] = newMaker(s, world, uint16(n), budget).run()
+				p.Producers[n] = newMaker(s, world, uint16(n), budget).run(ctx)
 			}
 		})
 	}
 	p.Probe = newProbe(s, world, uint16(len(p.Producers)))
 	running.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("render events: %w", err)
+	}
 	return p, nil
 }
 

@@ -2,7 +2,9 @@ package generate
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -396,5 +398,15 @@ func BenchmarkNew(b *testing.B) {
 			}
 			b.SetBytes(bytes)
 		})
+	}
+}
+
+func TestNewContextEnds(t *testing.T) {
+	s := scenario.Default()
+	s.Name, s.Load.Connections, s.Events.PoolBytes = "large", 2, scenario.MaxPoolBytes
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if pool, err := NewContext(ctx, &s); pool != nil || !errors.Is(err, context.Canceled) {
+		t.Fatalf("pool %v, error %v", pool != nil, err)
 	}
 }

@@ -2,6 +2,7 @@ package generate
 
 import (
 	"bytes"
+	"context"
 	"math/rand/v2"
 
 	"github.com/millrace/millrace/bench/ledger"
@@ -63,10 +64,10 @@ func newDraft(w *world, r *rand.Rand) draft {
 	return draft{world: w, r: r, tail: rand.NewZipf(r, 1.05, 20, uint64(len(w.properties)-1))}
 }
 
-// run renders bodies until the budget is used up. The last one, when it does not fit, is given up.
-func (m *maker) run() *Producer {
+// run renders bodies until the budget is used up or ctx ends. The last one, when it does not fit, is given up.
+func (m *maker) run(ctx context.Context) *Producer {
 	p := m.producer
-	for {
+	for ctx.Err() == nil {
 		start, slots := len(m.draft.out), len(p.Slots)
 		m.body()
 		if int64(len(m.draft.out)) > m.budget && start > 0 {

@@ -67,9 +67,21 @@ func (n numbers) MarshalJSON() ([]byte, error) {
 			b = append(b, "null"...)
 			continue
 		}
-		b = strconv.AppendFloat(b, v, 'g', 5, 64)
+		b = strconv.AppendFloat(b, v, 'g', digits, 64)
 	}
 	return append(b, ']'), nil
+}
+
+// digits is how exact numbers are.
+const digits = 5
+
+// written is what is left of v in numbers.
+func written(v float64) float64 {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	if err != nil {
+		panic("BUG: what was just formatted is no number: " + err.Error())
+	}
+	return v
 }
 
 // The palette of report.css: colours of Okabe and Ito, which people with any kind of colour vision can tell apart.
@@ -108,7 +120,7 @@ func newPage(r *Result) (*page, error) {
 	}
 	for _, axis := range p.Axes {
 		if len(axis) > 0 {
-			p.End = max(p.End, axis[len(axis)-1])
+			p.End = max(p.End, written(axis[len(axis)-1]))
 		}
 	}
 	spread, err := distributionChart(r)

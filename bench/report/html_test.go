@@ -141,6 +141,20 @@ func TestHTMLNumbers(t *testing.T) {
 }
 
 // TestHTMLHostile: nothing that others have named becomes markup or script.
+// A plot leaves what lies beyond its end out of the height that it chooses, so the end must not lie before the last point as it is written.
+func TestHTMLEnd(t *testing.T) {
+	for _, last := range []float64{2.001284074, 59.99995, 600.004999, 7201.26} {
+		r := generated(t, 3, 1)
+		r.Intervals[len(r.Intervals)-1].At = last
+		r.Samples, r.QueryableSeries = nil, nil
+		d := data(t, render(t, r))
+		axis := d.Axes[intervalAxis]
+		if point := *axis[len(axis)-1]; d.End < point || d.End > last*1.0001 {
+			t.Errorf("last interval at %v: its point is at %v, the end at %v", last, point, d.End)
+		}
+	}
+}
+
 func TestHTMLHostile(t *testing.T) {
 	const hostile = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\"'`]]>\u2028\u2029{{.}}</title></style>${x}\\"
 	r := generated(t, 30, 1)

@@ -166,7 +166,9 @@ func (t *terminal) times(r *Result) {
 	if r.Queryable == nil {
 		t.row("queryable", "not measured")
 	}
-	t.row("drain", "%s from the last answer until ClickHouse had everything", seconds(r.DrainSeconds))
+	if r.Ledger != nil { // otherwise nobody has waited
+		t.row("drain", "%s from the last answer until ClickHouse had everything", seconds(r.DrainSeconds))
+	}
 	t.line("")
 }
 

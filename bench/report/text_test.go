@@ -76,6 +76,9 @@ func TestTextLittleKnown(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}
 	}
+	if page := render(t, r); strings.Contains(got, "had everything") || strings.Contains(page, "had everything") {
+		t.Error("tells of the end of a wait that nobody waited")
+	}
 }
 
 // TestTextHostile: what others have named cannot steer the terminal.

@@ -139,6 +139,7 @@ func TestEveryProblemIsNamed(t *testing.T) {
 		{"name: x\nload: {stages: [{duration: 100h, rate: 1}, {duration: 100h, rate: 1}]}\n", []string{"load.stages: they last longer than 168h"}},
 		{"name: x\nload: {stages: [{duration: 10s, rate: 0}], warmup: 10s}\n", []string{"load.stages: no stage has a rate above 0", "load.warmup: 10s is not between 0 and less than all stages"}},
 		{"name: x\nload: {batch: 10000}\nevents: {bytes: 2000}\n", []string{"load.batch: 10000 events of 2000 bytes are 20000000 bytes in a request, more than 16777216"}},
+		{"name: x\nload: {connections: 4000, batch: 10000}\n", []string{"load.connections: 4000 with a request of 8800000 bytes each are 35200000000 bytes rendered beforehand, more than 2147483648"}},
 		{"name: x\nload: {connections: 4000}\nevents: {users: 100000}\n", []string{"events.users: 100000 on each of 4000 connections are 400000000 users, more than 10000000"}},
 		{"", []string{"a.yaml: it is empty"}},
 		{"# nothing\n", []string{"a.yaml: it is empty"}},

@@ -56,6 +56,9 @@ func (s *Scenario) Validate() error {
 	body := float64(s.Events.Bytes) * float64(s.Load.Batch)
 	c.check(body <= MaxBodyBytes, "load.batch", "%d events of %d bytes are %.0f bytes in a request, more than %d: lower load.batch or events.bytes",
 		s.Load.Batch, s.Events.Bytes, body, MaxBodyBytes)
+	all := body * float64(s.Load.Connections)
+	c.check(body > MaxBodyBytes || all <= MaxPoolBytes, "load.connections", "%d with a request of %.0f bytes each are %.0f bytes rendered beforehand, more than %d: lower load.connections, load.batch or events.bytes",
+		s.Load.Connections, body, all, MaxPoolBytes)
 	users := int64(s.Events.Users) * int64(s.Load.Connections)
 	c.check(users <= MaxAllUsers, "events.users", "%d on each of %d connections are %d users, more than %d: lower events.users or load.connections",
 		s.Events.Users, s.Load.Connections, users, MaxAllUsers)

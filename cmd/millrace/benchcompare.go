@@ -67,7 +67,10 @@ NAME=URL COMMAND ARGUMENT… to have it started; {broker} in an argument becomes
 				err = errors.Join(err, writeFile(save, result.JSON))
 			}
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil && result == nil:
+			return abortedError{errors.New("ended by a signal before the first window was over")}
+		case ctx.Err() != nil:
 			return abortedError{errors.New("ended by a signal; the figures are of the windows until then")}
 		}
 		return err

@@ -40,8 +40,10 @@ type benchFlags struct {
 	seed                            uint64
 }
 
-func newBenchRun() *cobra.Command {
-	var f benchFlags
+func newBenchRun() *cobra.Command { return new(benchFlags).command() }
+
+// command is "bench run" with f as its flags.
+func (f *benchFlags) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [SCENARIO]",
 		Short: "Run a load test with its ledger; result.json and report.html go to a directory of their own",
@@ -124,8 +126,8 @@ func (f *benchFlags) change(cmd *cobra.Command, s *scenario.Scenario) {
 			set()
 		}
 	}
-	if f.noVerify {
-		s.Thresholds.Ledger = false
+	if f.noVerify { // what only ClickHouse can tell is not asked for
+		s.Thresholds.Ledger, s.Thresholds.Queryable = false, 0
 	}
 }
 
@@ -150,7 +152,10 @@ func (f *benchFlags) run(cmd *cobra.Command, sc scenario.Scenario, c config.Conf
 	o.Progress = newDisplay(sc.Duration())
 	result, dir, err := bench.Run(ctx, o)
 	o.Progress.Done()
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return abortedError{fmt.Errorf("ended by a signal: %w", err)}
+	case err != nil:
 		return err
 	}
 	report.Text(cmd.OutOrStdout(), result, colored(os.Stdout))

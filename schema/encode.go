@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"strconv"
 )
 
@@ -28,7 +29,12 @@ type layout struct {
 	open   string // the same for the first field of its object: `,"source":{"lib":"`
 	spec   fieldSpec
 	quoted bool // spec.quoted
+	// The same texts in fixed room, which is copied whole because that takes two instructions where a string takes a call.
+	leadText, openText [literalRoom]byte
 }
+
+// literalRoom holds the longest literal.
+const literalRoom = 32
 
 const start = `{"v":1`
 
@@ -42,6 +48,9 @@ var layouts = func() (ls [NumFields]layout) {
 		l := layout{lead: "," + key, open: "," + key, spec: spec, quoted: spec.quoted()}
 		if spec.group != groupNone {
 			l.open = `,"` + groupNames[spec.group] + `":{` + key
+		}
+		if copy(l.leadText[:], l.lead) < len(l.lead) || copy(l.openText[:], l.open) < len(l.open) {
+			panic("BUG: literalRoom is too small for " + l.open)
 		}
 		ls[f] = l
 	}
@@ -68,51 +77,71 @@ func (e *Envelope) AppendRecord(value, ix, buf []byte) (newValue, newIx []byte) 
 	for m := mask &^ (1 << FieldVersion); m != 0; m &= m - 1 {
 		f := Field(bits.TrailingZeros64(m))
 		l := &layouts[f]
+		// Room for everything that this field adds, a text apart: from here on n runs ahead of the slice.
+		n := len(value)
+		value = slices.Grow(value, fieldRoom)[:n+fieldRoom]
 		if l.spec.group == current {
-			value = append(value, l.lead...)
+			*(*[literalRoom]byte)(value[n:]) = l.leadText
+			n += len(l.lead)
 		} else {
 			if current != groupNone {
-				value = append(value, '}')
+				value[n] = '}'
+				n++
 			}
 			current = l.spec.group
-			value = append(value, l.open...)
+			*(*[literalRoom]byte)(value[n:]) = l.openText
+			n += len(l.open)
 		}
-		from := len(value)
+		from := n
 		switch l.spec.form {
-		case formText:
+		case formText, formJSON:
 			t := e.texts[f]
-			value = append(value, t.In(buf)...)
-			n := uint64(t.Len()) << 1
-			if t.Escaped() {
-				n |= 1
+			value = append(value[:n], t.In(buf)...)
+			ix = appendLength(ix, t.Len(), t.Escaped())
+			if l.quoted {
+				value = append(value, '"')
 			}
-			ix = binary.AppendUvarint(ix, n)
-			value = append(value, '"')
-		case formJSON:
-			t := e.texts[f]
-			value = append(value, t.In(buf)...)
-			ix = binary.AppendUvarint(ix, uint64(t.Len())<<1)
+			continue
 		case formNumber:
-			value = strconv.AppendUint(value, e.number(f), 10)
-			ix = binary.AppendUvarint(ix, uint64(len(value)-from)<<1)
+			n = len(strconv.AppendUint(value[:n], e.number(f), 10))
+			ix = appendLength(ix, n-from, false)
 		case formWord:
-			value = append(value, e.word(f)...)
-			ix = binary.AppendUvarint(ix, uint64(len(value)-from)<<1)
-			value = append(value, '"')
+			n += copy(value[n:], e.word(f))
+			ix = appendLength(ix, n-from, false)
 		case formUUID:
-			value = e.uuid(f).AppendText(value)
-			value = append(value, '"')
+			e.uuid(f).put((*[uuidLen]byte)(value[n:]))
+			n += uuidLen
 		case formTime:
-			value = AppendTime(value, *e.time(f))
-			value = append(value, '"')
+			putTime((*[timeLen]byte)(value[n:]), *e.time(f))
+			n += timeLen
 		case formBool:
-			value = append(value, "true"...)
+			n += copy(value[n:], "true")
 		}
+		if l.quoted {
+			value[n] = '"'
+			n++
+		}
+		value = value[:n]
 	}
 	if current != groupNone {
 		value = append(value, '}')
 	}
 	return append(value, '}'), ix
+}
+
+// fieldRoom is the most that a field takes without its text: the end of a group, a literal, a UUID, its quote.
+const fieldRoom = 1 + literalRoom + uuidLen + 1
+
+// appendLength appends a length to the index.
+func appendLength(ix []byte, n int, escaped bool) []byte {
+	v := uint64(n) << 1
+	if escaped {
+		v |= 1
+	}
+	if v < 0x80 {
+		return append(ix, byte(v))
+	}
+	return binary.AppendUvarint(ix, v)
 }
 
 // AppendKey appends the record's key: project:distinct_id. Records of one key meet in one partition.

@@ -24,11 +24,18 @@ var pairs = func() (t [100][2]byte) {
 // AppendTime appends the time of Unix milliseconds ms, which must lie in the years 0 to 9999, as RFC 3339 in UTC with milliseconds:
 // always 24 bytes.
 func AppendTime(dst []byte, ms int64) []byte {
+	var t [timeLen]byte
+	putTime(&t, ms)
+	return append(dst, t[:]...)
+}
+
+// putTime writes what AppendTime appends.
+func putTime(t *[timeLen]byte, ms int64) {
 	since := uint64(min(max(ms, minMillis), maxMillis) - minMillis)
 	y, m, d := civil(uint32(since / dayMillis))
 	inDay := uint32(since % dayMillis)
 	sec, frac := inDay/1000, inDay%1000
-	t := [timeLen]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':', 19: '.', 22: byte('0' + frac%10), 23: 'Z'}
+	*t = [timeLen]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':', 19: '.', 22: byte('0' + frac%10), 23: 'Z'}
 	two := func(at int, n uint32) { t[at], t[at+1] = pairs[n][0], pairs[n][1] }
 	two(0, y/100)
 	two(2, y%100)
@@ -38,7 +45,6 @@ func AppendTime(dst []byte, ms int64) []byte {
 	two(14, sec/60%60)
 	two(17, sec%60)
 	two(20, frac/10)
-	return append(dst, t[:]...)
 }
 
 // civil returns the proleptic Gregorian date of a day counted from 0000-01-01. Algorithm: Cassio Neri, Lorenz Schneider, "Euclidean affine functions and

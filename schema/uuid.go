@@ -26,11 +26,17 @@ var hexPairs = func() (t [256][2]byte) {
 
 // AppendText appends the canonical text in lower case.
 func (u UUID) AppendText(dst []byte) []byte {
-	t := [uuidLen]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	var t [uuidLen]byte
+	u.put(&t)
+	return append(dst, t[:]...)
+}
+
+// put writes the canonical text.
+func (u *UUID) put(t *[uuidLen]byte) {
+	t[8], t[13], t[18], t[23] = '-', '-', '-', '-'
 	for i, at := range [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
 		t[at], t[at+1] = hexPairs[u[i]][0], hexPairs[u[i]][1]
 	}
-	return append(dst, t[:]...)
 }
 
 // hexDigit maps a byte to its value as a hexadecimal digit; 0xff marks any other byte.

@@ -96,8 +96,12 @@ func otherID(t schema.Type) schema.Field {
 
 // checkLength refuses a text that is longer than the limit, and tells whether it did.
 func (r *request) checkLength(b *schema.Batch, e *schema.Event, f schema.Field, t schema.Text, limit int64, reason schema.Reason, setting string) bool {
+	return int64(t.Len()) > limit && r.refuseLength(b, e, f, t, limit, reason, setting)
+}
+
+func (r *request) refuseLength(b *schema.Batch, e *schema.Event, f schema.Field, t schema.Text, limit int64, reason schema.Reason, setting string) bool {
 	n := t.Len()
-	if int64(n) > limit && t.Escaped() {
+	if t.Escaped() {
 		n = len(r.textOf(b, t)) // escapes make the text longer than what it stands for
 	}
 	if int64(n) <= limit {

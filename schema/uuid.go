@@ -31,12 +31,26 @@ func (u UUID) AppendText(dst []byte) []byte {
 	return append(dst, t[:]...)
 }
 
-// put writes the canonical text.
+// put writes the canonical text. Constant places spare the bounds checks of a loop.
 func (u *UUID) put(t *[uuidLen]byte) {
 	t[8], t[13], t[18], t[23] = '-', '-', '-', '-'
-	for i, at := range [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
-		t[at], t[at+1] = hexPairs[u[i]][0], hexPairs[u[i]][1]
-	}
+	two := func(at int, b byte) { t[at], t[at+1] = hexPairs[b][0], hexPairs[b][1] }
+	two(0, u[0])
+	two(2, u[1])
+	two(4, u[2])
+	two(6, u[3])
+	two(9, u[4])
+	two(11, u[5])
+	two(14, u[6])
+	two(16, u[7])
+	two(19, u[8])
+	two(21, u[9])
+	two(24, u[10])
+	two(26, u[11])
+	two(28, u[12])
+	two(30, u[13])
+	two(32, u[14])
+	two(34, u[15])
 }
 
 // hexDigit maps a byte to its value as a hexadecimal digit; 0xff marks any other byte.
@@ -55,19 +69,22 @@ var hexDigit = func() (t [256]byte) {
 
 // ParseUUID reads the hyphenated text of a UUID in either case. Any version is taken: the id is the client's.
 func ParseUUID(text []byte) (u UUID, ok bool) {
-	if len(text) != uuidLen || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+	if len(text) != uuidLen {
+		return u, false
+	}
+	t := (*[uuidLen]byte)(text)
+	if t[8] != '-' || t[13] != '-' || t[18] != '-' || t[23] != '-' {
 		return u, false
 	}
 	var bad byte
-	j := 0
-	for i := range u {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			j++
-		}
-		hi, lo := hexDigit[text[j]], hexDigit[text[j+1]]
+	two := func(at int) byte {
+		hi, lo := hexDigit[t[at]], hexDigit[t[at+1]]
 		bad |= hi | lo
-		u[i] = hi<<4 | lo&15
-		j += 2
+		return hi<<4 | lo&15
+	}
+	u = UUID{
+		two(0), two(2), two(4), two(6), two(9), two(11), two(14), two(16),
+		two(19), two(21), two(24), two(26), two(28), two(30), two(32), two(34),
 	}
 	if bad&0x80 != 0 {
 		return UUID{}, false

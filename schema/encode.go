@@ -96,7 +96,12 @@ func (e *Envelope) AppendRecord(value, ix, buf []byte) (newValue, newIx []byte) 
 		switch l.spec.form {
 		case formText, formJSON:
 			t := e.texts[f]
-			value = append(value[:n], t.In(buf)...)
+			if size := t.Len(); size <= shortText && int(t.off)+shortText <= len(buf) {
+				*(*[shortText]byte)(value[n:]) = *(*[shortText]byte)(buf[t.off:])
+				value = value[:n+size]
+			} else {
+				value = append(value[:n], t.In(buf)...)
+			}
 			ix = appendLength(ix, t.Len(), t.Escaped())
 			if l.quoted {
 				value = append(value, '"')
@@ -129,8 +134,12 @@ func (e *Envelope) AppendRecord(value, ix, buf []byte) (newValue, newIx []byte) 
 	return append(value, '}'), ix
 }
 
-// fieldRoom is the most that a field takes without its text: the end of a group, a literal, a UUID, its quote.
-const fieldRoom = 1 + literalRoom + uuidLen + 1
+const (
+	// shortText is the length up to which a text is copied as so many bytes, whatever follows it: copying the exact number costs a jump that cannot be predicted.
+	shortText = 64
+	// fieldRoom is the most that a field takes without its long text: the end of a group, a literal, a short text or a UUID, its quote.
+	fieldRoom = 1 + literalRoom + shortText + 1
+)
 
 // appendLength appends a length to the index.
 func appendLength(ix []byte, n int, escaped bool) []byte {

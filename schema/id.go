@@ -113,15 +113,17 @@ var illegalLengths = func() (bits uint64) {
 	return bits
 }()
 
-// trimmed are the bytes around a placeholder that do not make it an id.
-const trimmed = " \t\n\r\"'"
+// trimmed tells whether c is one of the bytes around a placeholder that do not make it an id.
+func trimmed(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '"' || c == '\''
+}
 
 // IsIllegalID tells whether id cannot name a person: empty, blank, or one of the well-known placeholders.
 func IsIllegalID(id []byte) bool {
-	for len(id) > 0 && strings.IndexByte(trimmed, id[0]) >= 0 {
+	for len(id) > 0 && trimmed(id[0]) {
 		id = id[1:]
 	}
-	for len(id) > 0 && strings.IndexByte(trimmed, id[len(id)-1]) >= 0 {
+	for len(id) > 0 && trimmed(id[len(id)-1]) {
 		id = id[:len(id)-1]
 	}
 	if len(id) == 0 {

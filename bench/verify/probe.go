@@ -32,7 +32,7 @@ type ProbeOptions struct {
 	Every    time.Duration             // between two events. Default 500 ms.
 	Look     time.Duration             // between two looks while an event is awaited, at least. Default 50 ms.
 	Timeout  time.Duration             // of a request. Default 30 s.
-	Grace    time.Duration             // how long after the end the events not seen yet are looked for. Default 5 s.
+	Grace    time.Duration             // how long after the end the last answer is waited for, and then the events not seen yet. Default 5 s.
 	Record   func(*ledger.Entry) error // gets each request and its answer, in order, from one goroutine; the entry is valid during the call. Nil: nothing is recorded.
 }
 
@@ -122,7 +122,7 @@ func (p *Probe) send(ctx context.Context) error {
 	url := strings.TrimRight(p.o.URL, "/") + generate.Path(p.o.Dialect)
 	tick := time.NewTicker(p.o.Every)
 	defer tick.Stop()
-	for seq, due := uint64(0), p.start; ; seq++ {
+	for seq, due := uint64(0), p.start; ctx.Err() == nil; seq++ {
 		e, answered := p.post(ctx, url, seq, due)
 		if p.o.Record != nil {
 			if err := p.o.Record(e); err != nil {
@@ -135,9 +135,9 @@ func (p *Probe) send(ctx context.Context) error {
 		select {
 		case due = <-tick.C:
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
 // post sends one event and reads the answer.
@@ -164,8 +164,12 @@ type probeAnswer struct {
 
 const maxAnswer = 64 << 10
 
-// exchange posts a body of one event. Status 0 is no answer.
+// exchange posts a body of one event. Status 0 is no answer. When ctx ends meanwhile the answer is still waited for, at most Grace: it is due any moment.
 func (p *Probe) exchange(ctx context.Context, url string, body []byte) (status uint16, answer ledger.Answer) {
+	outer := ctx
+	ctx, cut := context.WithCancel(context.WithoutCancel(outer))
+	defer cut()
+	defer context.AfterFunc(outer, func() { time.AfterFunc(p.o.Grace, cut) })()
 	// The transport may read a body after the answer has come; the next event is written into the same memory.
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(bytes.Clone(body)))
 	if err != nil {

@@ -53,6 +53,9 @@ NAME=URL COMMAND ARGUMENT… to have it started; {broker} in an argument becomes
 		if o.Self, err = os.Executable(); err != nil {
 			return err
 		}
+		if err := o.Validate(); err != nil {
+			return usageError{err}
+		}
 		display := newDisplay(0)
 		o.Progress = func(p compare.Progress) {
 			display.Phase(fmt.Sprintf("comparing (batch %d, round %d, %s)", p.Window.Batch, p.Window.Round, p.Window.Target), uint64(p.Done), uint64(p.Total))

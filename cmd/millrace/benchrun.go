@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -111,7 +112,9 @@ func (f *benchFlags) change(cmd *cobra.Command, s *scenario.Scenario) {
 			}
 		}
 		s.Load.Stages = []scenario.Stage{stage}
-		s.Load.Warmup = min(s.Load.Warmup, stage.Duration/4)
+		if s.Load.Warmup > stage.Duration/4 {
+			s.Load.Warmup = 0 // a run so short is a look, not a measurement
+		}
 	}
 	if said("saturate") && f.saturate {
 		s.Load.Mode = scenario.Saturate
@@ -132,6 +135,9 @@ func (f *benchFlags) change(cmd *cobra.Command, s *scenario.Scenario) {
 }
 
 func (f *benchFlags) run(cmd *cobra.Command, sc scenario.Scenario, c config.Config, settings *config.Report) error {
+	if f.drainIdle <= 0 {
+		return usageError{fmt.Errorf("--drain-idle is %v: rows need some time to arrive, the default is 30s", f.drainIdle)}
+	}
 	ctx, stop := stopSignals()
 	defer stop()
 	o := bench.Options{Scenario: sc, URL: f.url, Key: f.key, Dir: f.out, MetricsURL: f.metrics, DrainIdle: f.drainIdle, Database: c.ClickHouse.Database, Versions: versions()}
@@ -155,6 +161,8 @@ func (f *benchFlags) run(cmd *cobra.Command, sc scenario.Scenario, c config.Conf
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return abortedError{fmt.Errorf("ended by a signal: %w", err)}
+	case unreachable(err):
+		return unavailableError{err}
 	case err != nil:
 		return err
 	}
@@ -167,6 +175,14 @@ func (f *benchFlags) run(cmd *cobra.Command, sc scenario.Scenario, c config.Conf
 		return failedError{errors.New("not every check passed")}
 	}
 	return nil
+}
+
+// unreachable tells whether the error is the network's: nobody answers there, or nobody who speaks the protocol.
+func unreachable(err error) bool {
+	var network *net.OpError
+	var name *net.DNSError
+	var record tls.RecordHeaderError
+	return errors.As(err, &network) || errors.As(err, &name) || errors.As(err, &record)
 }
 
 // find fills in what was not said, from the server of the data directory.
@@ -199,6 +215,9 @@ func (f *benchFlags) find(o *bench.Options, c *config.Config, settings *config.R
 		if !strings.Contains(o.URL, "://") {
 			o.URL = "http://" + o.URL
 		}
+		if u, err := url.Parse(o.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return usageError{fmt.Errorf("--url %q: it must be http://host:port or https://host:port", f.url)}
+		}
 		o.Durability = "not known: the target was given by its address; each answer's field durability tells"
 	}
 	o.Processes = append(o.Processes, observe.Process{Name: "generator", PID: os.Getpid()})
@@ -215,7 +234,11 @@ func (f *benchFlags) find(o *bench.Options, c *config.Config, settings *config.R
 		if err != nil || name == "" {
 			return usageError{fmt.Errorf("--process %q is not NAME=PID", p)}
 		}
-		o.Processes = append(o.Processes, observe.Process{Name: name, PID: pid, Tree: true})
+		process := observe.Process{Name: name, PID: pid, Tree: true}
+		if _, err := observe.ReadUsage(process); err != nil {
+			return usageError{fmt.Errorf("--process %s: %w", p, err)}
+		}
+		o.Processes = append(o.Processes, process)
 	}
 	return nil
 }

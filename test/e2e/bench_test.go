@@ -124,6 +124,16 @@ func TestBenchExitCodes(t *testing.T) {
 	if out, code := command(t, "bench", "run", file, "--data", t.TempDir(), "--key", devKey); code != 69 {
 		t.Errorf("without a server: exit code %d\n%s", code, out)
 	}
+	for want, args := range map[int][][]string{
+		2:  {{"run", file, "--url", "ftp://127.0.0.1:1"}, {"run", file, "--url", "http://127.0.0.1:1", "--drain-idle", "-1s"}, {"compare", "--batch", "0"}, {"verify", dir}, {"run", "no-such-scenario"}},
+		69: {{"run", file, "--url", "http://127.0.0.1:1", "--no-verify"}},
+	} {
+		for _, a := range args {
+			if out, code := command(t, append(append([]string{"bench"}, a...), ifRun(a, "--key", devKey, "--out", t.TempDir())...)...); code != want {
+				t.Errorf("bench %v: exit code %d, want %d\n%s", a, code, want, out)
+			}
+		}
+	}
 	results, err := filepath.Glob(filepath.Join(dir, "*", report.FileName))
 	if err != nil || len(results) != 1 {
 		t.Fatalf("results: %v, %v", results, err)
@@ -131,4 +141,12 @@ func TestBenchExitCodes(t *testing.T) {
 	if out, code := command(t, "bench", "diff", results[0], results[0], "--json"); code != 0 || !json.Valid([]byte(out)) {
 		t.Errorf("bench diff: exit code %d\n%s", code, out)
 	}
+}
+
+// ifRun adds options that only "bench run" has.
+func ifRun(args []string, more ...string) []string {
+	if args[0] == "run" {
+		return more
+	}
+	return nil
 }

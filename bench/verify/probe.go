@@ -7,18 +7,19 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/google/uuid"
 
 	"github.com/millrace/millrace/bench/generate"
 	"github.com/millrace/millrace/bench/ledger"
 	"github.com/millrace/millrace/bench/load"
 	"github.com/millrace/millrace/bench/report"
+	"github.com/millrace/millrace/schema"
 )
 
 // ProbeOptions say what a Probe sends where.
@@ -30,7 +31,7 @@ type ProbeOptions struct {
 	Run      ledger.RunID              //
 	Store    *Store                    // where the events must appear
 	Every    time.Duration             // between two events. Default 500 ms.
-	Look     time.Duration             // between two looks while an event is awaited, at least. Default 50 ms.
+	Look     time.Duration             // between two looks while an event is awaited, at least. Default 100 ms.
 	Timeout  time.Duration             // of a request. Default 30 s.
 	Grace    time.Duration             // how long after the end the last answer is waited for, and then the events not seen yet. Default 5 s.
 	Record   func(*ledger.Entry) error // gets each request and its answer, in order, from one goroutine; the entry is valid during the call. Nil: nothing is recorded.
@@ -40,7 +41,7 @@ func (o *ProbeOptions) setDefaults() {
 	for _, d := range []struct {
 		value    *time.Duration
 		fallback time.Duration
-	}{{&o.Every, 500 * time.Millisecond}, {&o.Look, 50 * time.Millisecond}, {&o.Timeout, 30 * time.Second}, {&o.Grace, 5 * time.Second}} {
+	}{{&o.Every, 500 * time.Millisecond}, {&o.Look, 100 * time.Millisecond}, {&o.Timeout, 30 * time.Second}, {&o.Grace, 5 * time.Second}} {
 		if *d.value <= 0 {
 			*d.value = d.fallback
 		}
@@ -268,26 +269,25 @@ func (p *Probe) observe(e probed, now time.Time) {
 }
 
 // probed returns the sequence numbers of the probe's events that are in table events, from the oldest on that is awaited. Name and day of the events
-// are part of the primary key, so that only rows of probes are read.
+// are part of the primary key, so that only rows of probes are read; which of them are ours is told here, because a query that does it takes ClickHouse twice the time.
 func (s *Store) probed(ctx context.Context, run ledger.RunID, producer uint16, oldest probed) (seen map[uint64]bool, err error) {
 	ctx, cancel := whole(ctx)
 	defer cancel()
-	parameters := clickhouse.Parameters{
-		"run": runParameter(run), "event": generate.ProbeEvent, "since": millis(time.UnixMilli(oldest.stamp)),
-		"from": strconv.FormatUint(uint64(keyOf(producer, oldest.seq)), 10), "to": strconv.FormatUint(uint64(keyOf(producer+1, 0)), 10),
-	}
+	parameters := clickhouse.Parameters{"event": generate.ProbeEvent, "since": millis(time.UnixMilli(oldest.stamp))}
 	rows, err := s.conn().Query(s.with(ctx, parameters, clickhouse.WithSettings(clickhouse.Settings{"max_threads": 1})),
-		"SELECT "+keySQL+" AS k FROM {database:Identifier}.events WHERE event = {event:String} AND ts >= {since:DateTime64(3, 'UTC')} AND "+ofRun+" AND k >= {from:UInt64} AND k < {to:UInt64}")
+		"SELECT event_id FROM {database:Identifier}.events WHERE event = {event:String} AND ts >= {since:DateTime64(3, 'UTC')}")
 	if err != nil {
 		return nil, fmt.Errorf("look for events of the probe: %w", err)
 	}
-	keys, err := collect[uint64](rows)
+	ids, err := collect[uuid.UUID](rows)
 	if err != nil {
 		return nil, fmt.Errorf("look for events of the probe: %w", err)
 	}
-	seen = make(map[uint64]bool, len(keys))
-	for _, k := range keys {
-		seen[key(k).seq()] = true
+	seen = make(map[uint64]bool, len(ids))
+	for _, id := range ids {
+		if r, p, seq, ok := ledger.SplitID(schema.UUID(id)); ok && r == run && p == producer {
+			seen[seq] = true
+		}
 	}
 	return seen, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/millrace/millrace/bench"
@@ -121,13 +122,20 @@ func (f *benchFlags) change(cmd *cobra.Command, s *scenario.Scenario) {
 	} else if said("rate") {
 		s.Load.Mode = scenario.Rate
 	}
-	for flag, set := range map[string]func(){
+	changes := map[string]func(){
 		"batch": func() { s.Load.Batch = f.batch }, "connections": func() { s.Load.Connections = f.connections }, "event-bytes": func() { s.Events.Bytes = f.bytes },
 		"dialect": func() { s.Load.Dialect = f.dialect }, "compression": func() { s.Load.Compression = f.compression }, "seed": func() { s.Seed = f.seed },
-	} {
-		if said(flag) {
-			set()
+		"rate": func() {}, "duration": func() {}, "saturate": func() {}, // done above
+	}
+	var words []string
+	cmd.Flags().Visit(func(said *pflag.Flag) {
+		if change, ok := changes[said.Name]; ok {
+			change()
+			words = append(words, said.Name+" "+said.Value.String())
 		}
+	})
+	if len(words) > 0 {
+		s.Description = fmt.Sprintf("%s, changed on the command line: %s", s.Name, strings.Join(words, ", "))
 	}
 	if f.noVerify { // what only ClickHouse can tell is not asked for
 		s.Thresholds.Ledger, s.Thresholds.Queryable = false, 0

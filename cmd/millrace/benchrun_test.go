@@ -16,7 +16,7 @@ func TestBenchRunFlags(t *testing.T) {
 		"none": {nil, func(s *scenario.Scenario) bool { return s.Thresholds.Ledger && s.Thresholds.Queryable == 5*time.Second }},
 		"rate": {[]string{"--rate", "50"}, func(s *scenario.Scenario) bool { return s.Duration() == 30*time.Second && s.Load.Stages[0].Rate == 50 }},
 		"duration": {[]string{"--duration", "2s"}, func(s *scenario.Scenario) bool {
-			return s.Load.Stages[0].Rate == 10000 && s.Load.Warmup == 500*time.Millisecond
+			return s.Load.Stages[0].Rate == 10000 && s.Load.Warmup == 0 && s.Description == "quick, changed on the command line: duration 2s"
 		}},
 		"saturate": {[]string{"--saturate", "--rate", "50"}, func(s *scenario.Scenario) bool { return s.Load.Mode == scenario.Saturate }},
 		// Both are measured in ClickHouse: a threshold that nothing can be held against would fail every run.

@@ -100,8 +100,10 @@ func (c *conn) insert(ctx context.Context, in insertion) error {
 		}
 		c.client, c.socket = client, socket
 	}
-	// A server that is frozen takes nothing and sends nothing, and the client would wait for it beyond the end of ctx.
-	stop := context.AfterFunc(ctx, func() { _ = c.socket.Close() })
+	// A server that is frozen takes nothing and sends nothing, and the client would wait for it beyond the end of ctx. The function may still run when this one has
+	// returned, so it has the socket and not the conn.
+	socket := c.socket
+	stop := context.AfterFunc(ctx, func() { _ = socket.Close() })
 	defer stop()
 	err := c.client.Do(ctx, ch.Query{
 		Body:     in.statement,

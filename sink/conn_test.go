@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -129,5 +130,26 @@ func TestAddressesAreTriedInTurn(t *testing.T) {
 	l.committed("events", 0, 10)
 	if r.counter(retriableInserts) == 0 {
 		t.Error("the dead address was not tried")
+	}
+}
+
+// An attempt that is called off leaves nothing behind that still looks at the connection: the race detector tells in the first rounds, and without it a nil
+// socket ends the process sooner or later.
+func TestCancelledAttempt(t *testing.T) {
+	l := newLab(t, 1)
+	d, err := newDialer(l.tables, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		c := conn{dialer: d}
+		if c.client, c.socket, err = d.dial(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := c.insert(ctx, insertion{statement: "SELECT 1"}); err == nil || c.client != nil || c.socket != nil {
+			t.Fatalf("error %v, client %v, socket %v", err, c.client, c.socket)
+		}
 	}
 }

@@ -48,13 +48,13 @@ func (f *Finding) String() string {
 		}
 	}
 	if more := uint64(max(len(f.Ranges)-shownRanges, 0)) + f.More; more > 0 {
-		fmt.Fprintf(&b, " and %s more ranges", grouped(more))
+		fmt.Fprintf(&b, " and %s more ranges", Grouped(more))
 	}
 	return b.String()
 }
 
-// grouped writes a number for people: 1,234,567.
-func grouped(n uint64) string {
+// Grouped writes a number for people: 1,234,567.
+func Grouped(n uint64) string {
 	digits := strconv.FormatUint(n, 10)
 	var b strings.Builder
 	for i, d := range digits {

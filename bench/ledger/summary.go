@@ -45,18 +45,18 @@ func (v *Verdict) Text() string {
 	}
 	fmt.Fprintf(&b, "ledger of run %s: %s\n", v.Run, outcome)
 	fmt.Fprintf(&b, "  sent %s: accepted %s, quarantined %s, dropped %s, without a clear answer %s\n",
-		grouped(v.Sent), grouped(v.Accepted), grouped(v.Quarantined), grouped(v.Dropped), grouped(v.Unknown))
+		Grouped(v.Sent), Grouped(v.Accepted), Grouped(v.Quarantined), Grouped(v.Dropped), Grouped(v.Unknown))
 	fmt.Fprintf(&b, "  rows %s: %s of events without a clear answer, %s repeats of what the client sent twice\n",
-		grouped(v.Rows), grouped(v.UnknownStored), grouped(v.ClientDuplicates))
+		Grouped(v.Rows), Grouped(v.UnknownStored), Grouped(v.ClientDuplicates))
 	for _, l := range v.Lines() {
 		if l.Finding.Count == 0 {
 			fmt.Fprintf(&b, "  %-15s %12d\n", l.Name, 0)
 			continue
 		}
-		fmt.Fprintf(&b, "  %-15s %12s  %s\n  %28s  %s\n", l.Name, grouped(l.Finding.Count), l.Meaning, "", l.Finding)
+		fmt.Fprintf(&b, "  %-15s %12s  %s\n  %28s  %s\n", l.Name, Grouped(l.Finding.Count), l.Meaning, "", l.Finding)
 	}
 	if !v.Complete {
-		fmt.Fprintf(&b, "  the ledger was not closed: %s rows lie beyond its end, and nothing can be said of them\n", grouped(v.Unrecorded))
+		fmt.Fprintf(&b, "  the ledger was not closed: %s rows lie beyond its end, and nothing can be said of them\n", Grouped(v.Unrecorded))
 	}
 	if !v.Drained {
 		b.WriteString("  compared before everything accepted had arrived: what is lost may only be late\n")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/bench/ledger"
 	"github.com/millrace/millrace/bench/load"
 	"github.com/millrace/millrace/bench/observe"
 )
@@ -64,9 +65,9 @@ func (p *Progress) rateLine(i *load.Interval) line {
 	if got < 0.95*asked {
 		color = yellow
 	}
-	l := heading("rate").plus("asked ", dim).plus(number(round(asked))+"/s", "")
-	l = l.plus(gap(1)+"accepted ", dim).plus(number(round(got))+"/s", color)
-	return l.plus(gap(1)+"in all ", dim).plus(number(p.totals.Accepted), bold)
+	l := heading("rate").plus("asked ", dim).plus(ledger.Grouped(round(asked))+"/s", "")
+	l = l.plus(gap(1)+"accepted ", dim).plus(ledger.Grouped(round(got))+"/s", color)
+	return l.plus(gap(1)+"in all ", dim).plus(ledger.Grouped(p.totals.Accepted), bold)
 }
 
 func latencyLine(i *load.Interval) line {
@@ -91,7 +92,7 @@ func (p *Progress) troubleLine() line {
 		if c.count == 0 {
 			color = ""
 		}
-		l = l.plus(gap(n)+c.name+" ", dim).plus(number(c.count), color)
+		l = l.plus(gap(n)+c.name+" ", dim).plus(ledger.Grouped(c.count), color)
 	}
 	return l
 }
@@ -111,7 +112,7 @@ func pipelineLine(s *observe.Sample) line {
 		if !known || math.IsNaN(v) {
 			continue
 		}
-		text := number(round(v))
+		text := ledger.Grouped(round(v))
 		if g.seconds {
 			text = milliseconds(v * 1000)
 		}
@@ -128,14 +129,14 @@ func pipelineLine(s *observe.Sample) line {
 func phaseLine(name string, done, total uint64, width int) line {
 	l := line{{fmt.Sprintf("  %-*s", label, name), ""}, {"  ", ""}}
 	if total == 0 {
-		return l.plus(number(done), bold)
+		return l.plus(ledger.Grouped(done), bold)
 	}
 	share := min(float64(done)/float64(total), 1)
 	color := cyan
 	if done >= total {
 		color = green
 	}
-	counts := fmt.Sprintf("  %s of %s", number(done), number(total))
+	counts := fmt.Sprintf("  %s of %s", ledger.Grouped(done), ledger.Grouped(total))
 	if room := width - 2 - max(label, len(name)) - 2 - 5 - len(counts); room >= 8 {
 		l = append(l, bar(share, min(room, phaseBar), color)...)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/millrace/millrace/bench/ledger"
 	"github.com/millrace/millrace/bench/load"
 	"github.com/millrace/millrace/bench/observe"
 )
@@ -177,10 +178,10 @@ func TestWidth(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{number(0), "0"},
-		{number(999), "999"},
-		{number(1000), "1,000"},
-		{number(123_456_789), "123,456,789"},
+		{ledger.Grouped(0), "0"},
+		{ledger.Grouped(999), "999"},
+		{ledger.Grouped(1000), "1,000"},
+		{ledger.Grouped(123_456_789), "123,456,789"},
 		{milliseconds(0.123), "0.12 ms"},
 		{milliseconds(99.94), "99.9 ms"},
 		{milliseconds(100), "100 ms"},

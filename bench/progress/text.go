@@ -3,7 +3,6 @@ package progress
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -62,19 +61,6 @@ func (l line) append(dst []byte, width int, color bool) []byte {
 		dst = append(dst, "…"...)
 	}
 	return dst
-}
-
-// number writes n with a comma before every three digits.
-func number(n uint64) string {
-	digits := strconv.FormatUint(n, 10)
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
 }
 
 // perSecond is a rate; 0 of no time.

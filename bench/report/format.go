@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/millrace/millrace/bench/ledger"
 )
 
 // count writes a number with its thousands apart.
-func count(n uint64) string { return group(strconv.FormatUint(n, 10)) }
+func count(n uint64) string { return ledger.Grouped(n) }
 
 // plural writes a number and what it is of.
 func plural(n uint64, one string) string {

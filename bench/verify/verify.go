@@ -42,6 +42,9 @@ const progressEvery = 1 << 16
 // the end may have repeated.
 func Verify(ctx context.Context, r *ledger.Reader, s *Store, progress func(done, total uint64)) (*ledger.Verdict, error) {
 	start := time.Now()
+	if ctx.Err() != nil { // a short comparison would be over before anybody notices
+		return nil, fmt.Errorf("verify: %w", context.Cause(ctx))
+	}
 	run, err := r.Header().RunID()
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)

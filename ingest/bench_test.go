@@ -7,13 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/VictoriaMetrics/metrics"
-	"github.com/millrace/millrace/ingest/dialect"
 	"github.com/millrace/millrace/schema"
 	"github.com/valyala/fasthttp/fasthttputil"
 )
@@ -39,30 +37,6 @@ func shopBatch(n int) string {
 	}
 	b.WriteString(`],"sentAt":"2026-11-01T10:11:13.000Z"}`)
 	return b.String()
-}
-
-// BenchmarkDecode is the decoding of a body that is in memory: one pass that validates, finds the fields and spans the rest.
-func BenchmarkDecode(b *testing.B) {
-	for _, n := range []int{1, 100, 1000} {
-		b.Run("batch="+strconv.Itoa(n), func(b *testing.B) {
-			body := shopBatch(n)
-			d, batch := dialect.New(schema.DefaultLimits(), n), new(schema.Batch)
-			route, ok := dialect.Lookup([]byte("/v1/batch"))
-			if !ok {
-				b.Fatal("no route")
-			}
-			b.ReportAllocs()
-			b.SetBytes(int64(len(body)))
-			for b.Loop() {
-				batch.Reset(4 << 20)
-				batch.Buf, batch.ClientIP = append(batch.Buf, body...), netip.MustParseAddr("192.0.2.7")
-				if err := d.Decode(route, batch, dialect.Options{}); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/event")
-		})
-	}
 }
 
 // BenchmarkRequest is a whole request, from the first byte of its header to the last of its answer, on a connection in memory: the figure holds the client's

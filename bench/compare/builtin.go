@@ -12,10 +12,9 @@ import (
 	"github.com/millrace/millrace/bench/naive"
 )
 
-// The topics of millrace's defaults.
 const (
-	eventsTopic = "events"
-	benchKey    = "bench"
+	eventsTopic = "events" // millrace's default
+	benchKey    = "bench"  // the gateway's development key
 )
 
 // stage is where built-in targets play.

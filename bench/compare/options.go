@@ -104,14 +104,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// validate reports every problem. What a scenario has is the scenario's to check.
-// Validate reports every option that cannot be used.
+// Validate reports every problem. What a scenario has is the scenario's to check.
 func (o Options) Validate() error {
 	o = o.withDefaults()
-	return o.validate()
-}
-
-func (o *Options) validate() error {
 	var problems []error
 	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if o.Rounds < 0 {

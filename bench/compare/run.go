@@ -41,7 +41,7 @@ type running struct {
 // it. All children have ended when it returns. Only one Run may go on in a process.
 func Run(ctx context.Context, o Options) (result *Result, err error) {
 	o = o.withDefaults()
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
 	s := &session{opts: o}

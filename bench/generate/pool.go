@@ -70,17 +70,6 @@ func (p *Pool) Bytes() int64 {
 	return sum
 }
 
-// MaxLate is the most that any event's time lies before its body's, in milliseconds.
-func (p *Pool) MaxLate() int64 {
-	var most int64
-	for _, producer := range p.Producers {
-		for i := range producer.Slots {
-			most = max(most, producer.Slots[i].Late)
-		}
-	}
-	return most
-}
-
 // Path is where a dialect's bodies are posted to.
 func Path(dialect string) string {
 	if dialect == "native" {

@@ -73,6 +73,7 @@ func Run(ctx context.Context, o Options) (result *report.Result, dir string, err
 		return nil, dir, fmt.Errorf("bench: %w", err)
 	}
 	r.result.Aborted = ctx.Err() != nil
+	r.result.Notes = append(r.result.Notes, r.watch.Problems()...)
 	r.result.Judge()
 	if err := Save(dir, r.result); err != nil {
 		return nil, dir, fmt.Errorf("bench: %w", err)
@@ -147,19 +148,9 @@ func (r *run) begin(ctx context.Context) (dir string, err error) {
 
 // record writes an answer to the ledger and counts what has to arrive.
 func (r *run) record(e *ledger.Entry) error {
-	n := uint64(0)
-	if e.Answer == ledger.Accepted {
-		n = uint64(e.Events)
-	}
-	for _, x := range e.Results {
-		switch {
-		case e.Answer == ledger.Accepted && x.Answer != ledger.Accepted:
-			n--
-		case e.Answer != ledger.Accepted && x.Answer == ledger.Accepted:
-			n++
-		}
-	}
-	r.accepted.Add(n)
+	var c load.Counts
+	c.Tally(e)
+	r.accepted.Add(c.Accepted)
 	return r.ledger.Append(e)
 }
 
@@ -199,6 +190,9 @@ func (r *run) send(ctx context.Context) error {
 	if probe != nil {
 		r.result.Queryable, r.result.QueryableSeries = probe.Result()
 		r.result.QueryableEvery = probeLook.Seconds()
+		if unseen, err := probe.Unseen(); unseen > 0 {
+			r.result.Notes = append(r.result.Notes, fmt.Sprintf("%d events of the prober were accepted and never seen (last error of a look: %v)", unseen, err))
+		}
 	}
 	return nil
 }

@@ -111,8 +111,8 @@ func perEvent(e *ledger.Entry, body []byte) bool {
 	return (r.Accepted == nil || *r.Accepted == accepted) && (r.Rejected == nil || *r.Rejected == rejected)
 }
 
-// tally adds the events of e to c by their answer.
-func (c *Counts) tally(e *ledger.Entry) {
+// Tally adds the events of e to c by their answer.
+func (c *Counts) Tally(e *ledger.Entry) {
 	c.add(e.Answer, uint64(int(e.Events)-len(e.Results)))
 	for _, r := range e.Results {
 		c.add(r.Answer, 1)

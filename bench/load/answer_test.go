@@ -91,9 +91,9 @@ func TestJudge(t *testing.T) {
 
 func TestTally(t *testing.T) {
 	var c Counts
-	c.tally(&ledger.Entry{Events: 10, Answer: ledger.Accepted, Results: []ledger.Result{{Index: 1, Answer: ledger.Quarantined}, {Index: 2, Answer: ledger.Dropped}, {Index: 3, Answer: ledger.Unknown}}})
-	c.tally(&ledger.Entry{Events: 5, Answer: ledger.Dropped, Results: []ledger.Result{{Index: 0, Answer: ledger.Accepted}}})
-	c.tally(&ledger.Entry{Events: 2, Answer: ledger.Unknown})
+	c.Tally(&ledger.Entry{Events: 10, Answer: ledger.Accepted, Results: []ledger.Result{{Index: 1, Answer: ledger.Quarantined}, {Index: 2, Answer: ledger.Dropped}, {Index: 3, Answer: ledger.Unknown}}})
+	c.Tally(&ledger.Entry{Events: 5, Answer: ledger.Dropped, Results: []ledger.Result{{Index: 0, Answer: ledger.Accepted}}})
+	c.Tally(&ledger.Entry{Events: 2, Answer: ledger.Unknown})
 	if want := (Counts{Accepted: 8, Rejected: 6, Unknown: 3}); c != want {
 		t.Fatalf("%+v, want %+v", c, want)
 	}
@@ -130,7 +130,7 @@ func FuzzJudge(f *testing.F) {
 			seen[r.Index] = true
 		}
 		var c Counts
-		c.tally(&e)
+		c.Tally(&e)
 		if c.Accepted+c.Rejected+c.Unknown != uint64(e.Events) {
 			t.Fatalf("%+v of %d events", c, e.Events)
 		}

@@ -132,7 +132,7 @@ func (l *lab) check(t *testing.T, s *Summary) {
 			t.Errorf("times of an entry: %+v", *e)
 		}
 		if e.Intended >= warm {
-			entries.tally(e)
+			entries.Tally(e)
 			entries.Sent += uint64(e.Events)
 		}
 	}

@@ -146,7 +146,7 @@ func (w *worker) request(due time.Duration, warmup bool) error {
 	w.lastSent = sent
 
 	o.counts.Sent, o.counts.BytesSent = uint64(body.Events), uint64(n)
-	o.counts.tally(e)
+	o.counts.Tally(e)
 	if o.kind != "" {
 		o.counts.Errors = 1
 	}

@@ -20,7 +20,8 @@ type Result struct {
 	Started     time.Time           `json:"started"`
 	Scenario    scenario.Scenario   `json:"scenario"`
 	Environment observe.Environment `json:"environment"`
-	Durability  string              `json:"durability"` // what a 200 of the target means, in words: acks, fsync, codec, copies
+	Notes       []string            `json:"notes,omitempty"` // what could not be watched or seen, in words
+	Durability  string              `json:"durability"`      // what a 200 of the target means, in words: acks, fsync, codec, copies
 	Load        load.Summary        `json:"load"`
 	Intervals   []load.Interval     `json:"intervals"`
 	Samples     []observe.Sample    `json:"samples"` // the first is taken before the load begins, then one per interval, then one per second of draining

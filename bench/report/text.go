@@ -114,6 +114,9 @@ func (t *terminal) rates(r *Result) {
 	for _, k := range r.errorKinds() {
 		t.row("", "%9s × %s", count(k.Count), printable(k.Kind))
 	}
+	for _, note := range r.Notes {
+		t.row("note", "%s", printable(note))
+	}
 	t.line("")
 }
 

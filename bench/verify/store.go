@@ -52,6 +52,12 @@ func OpenStore(ctx context.Context, cfg schema.Config) (*Store, error) {
 	return s, nil
 }
 
+// Version is that of the server.
+func (s *Store) Version(ctx context.Context) (v string, err error) {
+	err = s.conn().QueryRow(ctx, "SELECT version()").Scan(&v)
+	return v, err
+}
+
 // Close gives the connections back.
 func (s *Store) Close() error { return s.db.Close() }
 

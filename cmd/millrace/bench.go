@@ -69,7 +69,6 @@ func newBenchScenarios() *cobra.Command {
 }
 
 func newBenchVerify() *cobra.Command {
-	var dir string
 	cmd := &cobra.Command{
 		Use:   "verify RUN",
 		Short: "Compare the ledger of a run with ClickHouse once more",
@@ -84,10 +83,11 @@ The verdict is printed; result and page of the run stay as they are. Exit status
 		if err != nil {
 			return err
 		}
-		if dir = args[0]; isDir(dir) {
-			dir = filepath.Join(dir, bench.LedgerFile)
+		path := args[0]
+		if isDir(path) {
+			path = filepath.Join(path, bench.LedgerFile)
 		}
-		reader, err := ledger.Open(dir)
+		reader, err := ledger.Open(path)
 		if err != nil {
 			return usageError{err}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -123,14 +125,16 @@ func (f *benchFlags) change(cmd *cobra.Command, s *scenario.Scenario) {
 		s.Load.Mode = scenario.Rate
 	}
 	changes := map[string]func(){
+		"rate": nil, "duration": nil, "saturate": nil, // made above
 		"batch": func() { s.Load.Batch = f.batch }, "connections": func() { s.Load.Connections = f.connections }, "event-bytes": func() { s.Events.Bytes = f.bytes },
 		"dialect": func() { s.Load.Dialect = f.dialect }, "compression": func() { s.Load.Compression = f.compression }, "seed": func() { s.Seed = f.seed },
-		"rate": func() {}, "duration": func() {}, "saturate": func() {}, // done above
 	}
 	var words []string
 	cmd.Flags().Visit(func(said *pflag.Flag) {
 		if change, ok := changes[said.Name]; ok {
-			change()
+			if change != nil {
+				change()
+			}
 			words = append(words, said.Name+" "+said.Value.String())
 		}
 	})
@@ -162,6 +166,12 @@ func (f *benchFlags) run(cmd *cobra.Command, sc scenario.Scenario, c config.Conf
 		}
 		defer store.Close() //nolint:errcheck // it is only read
 		o.Store = store
+		if o.Versions["clickhouse"], err = store.Version(ctx); err != nil {
+			return unavailableError{err}
+		}
+	}
+	if o.MetricsURL != "" {
+		serverVersion(ctx, o.MetricsURL, o.Versions)
 	}
 	o.Progress = newDisplay(sc.Duration())
 	result, dir, err := bench.Run(ctx, o)
@@ -279,6 +289,21 @@ func versions() map[string]string {
 	maps.DeleteFunc(all, func(_, v string) bool { return v == "" })
 	return all
 }
+
+// serverVersion takes version and commit of the server from its metrics. One that does not tell is as good as unknown: the run says that its metrics cannot be read.
+func serverVersion(ctx context.Context, metricsURL string, versions map[string]string) {
+	series, err := observe.Scrape(ctx, metricsURL)
+	if err != nil {
+		return
+	}
+	for name := range series {
+		if m := buildInfo.FindStringSubmatch(name); m != nil {
+			versions["server"], versions["server commit"] = m[1], m[2]
+		}
+	}
+}
+
+var buildInfo = regexp.MustCompile(`^millrace_build_info\{version="([^"]*)",commit="([^"]*)"`)
 
 // localPort is the port of a URL of this machine.
 func localPort(text string) (port int, ok bool) {

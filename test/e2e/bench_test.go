@@ -63,6 +63,11 @@ func TestBenchLedger(t *testing.T) {
 			t.Errorf("process %s was not watched: %v", name, last.Processes)
 		}
 	}
+	for _, name := range []string{"server", "clickhouse", "millrace"} {
+		if r.Environment.Versions[name] == "" {
+			t.Errorf("no version of %s: %v", name, r.Environment.Versions)
+		}
+	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
 	if err != nil || !strings.Contains(string(page), r.Run) || strings.Contains(string(page), `src="http`) {
 		t.Errorf("the page: %v, %d bytes", err, len(page))

@@ -4,11 +4,13 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build deps test race fuzz bench bench-gateway check gates fmt format vet lint tidy vuln clean
+.PHONY: help run build deps test race fuzz bench bench-gateway faultlab faultlab-full faultlab-controls faultlab-soak check FORCE gates fmt format vet lint tidy vuln clean
 
 GO ?= go
-# Options of "make run" and "make bench-gateway", such as ARGS='--role ingest'.
+# Options of "make run", "make bench-gateway" and the fault lab, such as ARGS='--role ingest'.
 ARGS ?=
+# How long "make faultlab-soak" goes on.
+MINUTES ?= 30
 # How long "make fuzz" runs each fuzz target, and of which packages.
 FUZZTIME ?= 20s
 FUZZPKGS ?= ./...
@@ -26,13 +28,17 @@ GOFILES = $(wildcard $(shell git ls-files -co --exclude-standard -- '*.go'))
 TERSE := { grep -v '\[no test files\]' || true; }
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: deps build ## start everything on this machine; ARGS='--role ingest' passes options
 	@exec bin/millrace serve $(ARGS)
 
 build: ## compile bin/millrace (static, reproducible)
-	@set -euo pipefail; flags='-s -w'; \
+	@$(call compile,bin/millrace,)
+
+# compile makes a program ($(1)) with build tags ($(2)).
+define compile
+set -euo pipefail; flags='-s -w'; \
 	commit=$$(git rev-parse --verify -q HEAD || true); \
 	if [ -n "$$commit" ]; then \
 		flags+=" -X $(VERSION).Date=$$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)"; \
@@ -41,7 +47,8 @@ build: ## compile bin/millrace (static, reproducible)
 	fi; \
 	tag=$$(git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || true); \
 	[ -z "$$tag" ] || flags+=" -X $(VERSION).Version=$${tag#v}"; \
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$$flags" -o bin/millrace ./cmd/millrace
+	CGO_ENABLED=0 $(GO) build -trimpath -tags '$(2)' -ldflags "$$flags" -o $(1) ./cmd/millrace
+endef
 
 deps: ## fetch modules, the ClickHouse engine and the SDKs that tests use (once)
 	@$(GO) mod download
@@ -76,6 +83,23 @@ bench: ## run the benchmarks; BENCH, BENCHPKGS and BENCHCOUNT choose
 
 bench-gateway: build ## CPU per event of the gateway beside a null handler and a naive service, some 3 minutes; ARGS='--batch 100'
 	@bin/millrace bench compare $(ARGS)
+
+# A build that can be told to stop at a named step, or to leave a protection out. Never ship it.
+bin/millrace-failpoints: FORCE
+	@$(call compile,$@,failpoints)
+FORCE:
+
+faultlab: deps bin/millrace-failpoints ## kill, freeze and cut a whole stack in 15 ways, under 20 minutes; ARGS='--seed 7 --only zombie'
+	@bin/millrace-failpoints faultlab run $(ARGS)
+
+faultlab-full: deps bin/millrace-failpoints ## every kind of fault, some 75 minutes
+	@bin/millrace-failpoints faultlab run --suite full $(ARGS)
+
+faultlab-controls: deps bin/millrace-failpoints ## the same with one protection switched off at a time: the damage must be seen
+	@bin/millrace-failpoints faultlab controls $(ARGS)
+
+faultlab-soak: deps bin/millrace-failpoints ## random faults for MINUTES (30)
+	@bin/millrace-failpoints faultlab soak --minutes $(MINUTES) $(ARGS)
 
 check: test gates ## everything that must pass before a change goes in
 

@@ -75,7 +75,7 @@ var bans = []ban{
 	{"sink/...", nil, "github.com/valyala/fasthttp/...", true, "the sink sees records, never requests"},
 	{"sink/...", nil, "net/http", false, "the sink sees records, never requests"},
 	{"...", []string{"cmd/internal/admin"}, "net/http/pprof", false, "profiles are served on the admin listener only"},
-	{"...", []string{"cmd/internal/embedded/...", "bench/compare/discard"}, "github.com/twmb/franz-go/...", false, "a broker needs its own idea of the protocol, and its types stay with it: the product speaks through kafka-go"},
+	{"...", []string{"cmd/internal/embedded/...", "bench/compare/discard", "bench/faultlab/proxy"}, "github.com/twmb/franz-go/...", false, "a broker, and what stands in its place, needs its own idea of the protocol, and its types stay with it: the product speaks through kafka-go"},
 }
 
 // onlyFor lists packages that nothing but the named ones may import.

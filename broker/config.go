@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -36,6 +37,12 @@ type Config struct {
 	RequestTimeout time.Duration `yaml:"request_timeout"`
 	// AllowRelaxedDurability lets Millrace run on a topic whose settings can lose acknowledged events. Default false.
 	AllowRelaxedDurability bool `yaml:"allow_relaxed_durability"`
+	// RetentionCheckInterval is how often a gateway compares what the sinks have not loaded yet with the topics' retention.ms and retention.bytes; not
+	// with the embedded broker, which keeps what is unread. 0 = never. Default 10s.
+	RetentionCheckInterval time.Duration `yaml:"retention_check_interval"`
+	// RetentionRefuseRatio is the share of the retention that unread events may use up before new ones are refused; they are taken again at 0.1 below it.
+	// Default 0.9.
+	RetentionRefuseRatio float64 `yaml:"retention_refuse_ratio"`
 	// EmbeddedMaxBytes is the size of the embedded broker's log at which new events are refused, in bytes. Default 1 GiB.
 	EmbeddedMaxBytes int64 `yaml:"embedded_max_bytes"`
 	// EmbeddedMinFreeBytes is how much of the disk under the embedded broker must stay free; below it new events are refused. Default 256 MiB.
@@ -105,12 +112,16 @@ func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 // DefaultConfig returns the defaults. Addresses is empty and must be filled in before New.
 func DefaultConfig() Config {
 	return Config{
-		ClientID:             "millrace",
-		Topic:                "events",
-		QuarantineTopic:      "quarantine",
-		AckTimeout:           2 * time.Second,
-		DialTimeout:          3 * time.Second,
-		RequestTimeout:       10 * time.Second,
+		ClientID:        "millrace",
+		Topic:           "events",
+		QuarantineTopic: "quarantine",
+		AckTimeout:      2 * time.Second,
+		DialTimeout:     3 * time.Second,
+		RequestTimeout:  10 * time.Second,
+
+		RetentionCheckInterval: 10 * time.Second,
+		RetentionRefuseRatio:   0.9,
+
 		EmbeddedMaxBytes:     1 << 30,
 		EmbeddedMinFreeBytes: 256 << 20,
 		EmbeddedKeepRecords:  100_000,
@@ -158,6 +169,12 @@ func (c Config) Validate() error {
 		if d.value < d.min || d.value > d.max {
 			bad(d.key, "%v is not within %v and %v", d.value, d.min, d.max)
 		}
+	}
+	if c.RetentionCheckInterval != 0 && (c.RetentionCheckInterval < time.Second || c.RetentionCheckInterval > 10*time.Minute) {
+		bad("retention_check_interval", "%v is not within 1s and 10m0s, nor 0 (never)", c.RetentionCheckInterval)
+	}
+	if r := c.RetentionRefuseRatio; math.IsNaN(r) || r < 0.2 || r > 1 {
+		bad("retention_refuse_ratio", "%v is not within 0.2 and 1; the default is 0.9", r)
 	}
 	if c.EmbeddedMaxBytes < 64<<20 {
 		bad("embedded_max_bytes", "%d is below 64 MiB, two segments of the embedded broker", c.EmbeddedMaxBytes)

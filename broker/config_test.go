@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,13 +30,14 @@ func TestValidateReportsEverything(t *testing.T) {
 	cfg.Topic, cfg.QuarantineTopic = "a b", ""
 	cfg.Partitions, cfg.Replication = -1, 101
 	cfg.AckTimeout, cfg.DialTimeout, cfg.RequestTimeout = 0, time.Hour, -1
+	cfg.RetentionCheckInterval, cfg.RetentionRefuseRatio = time.Millisecond, math.NaN()
 	cfg.EmbeddedMaxBytes, cfg.EmbeddedMinFreeBytes, cfg.EmbeddedKeepRecords = 1, -1, 0
 	cfg.TLS = TLSConfig{Enabled: true, CertFile: "c.pem"}
 	cfg.SASL = SASLConfig{Mechanism: "gssapi", Password: "hunter2", PasswordFile: "f"}
 	err := cfg.Validate()
 	wantWords(t, err, "broker.addresses[0]: ", "broker.addresses[1]: ", "broker.addresses[2]: ", "broker.addresses[3]: ", "broker.addresses[6]: ",
 		"broker.client_id: ", "broker.topic: ", "broker.quarantine_topic: ", "broker.partitions: -1", "broker.replication: 101",
-		"broker.ack_timeout: 0s", "broker.dial_timeout: 1h", "broker.request_timeout: -1ns", "broker.embedded_max_bytes: 1 ", "broker.embedded_min_free_bytes: -1", "broker.embedded_keep_records: 0",
+		"broker.ack_timeout: 0s", "broker.dial_timeout: 1h", "broker.request_timeout: -1ns", "broker.retention_check_interval: 1ms", "broker.retention_refuse_ratio: NaN", "broker.embedded_max_bytes: 1 ", "broker.embedded_min_free_bytes: -1", "broker.embedded_keep_records: 0",
 		"broker.tls.cert_file: ", "broker.sasl.mechanism: \"gssapi\"", "broker.sasl.username: ", "broker.sasl.password_file: ")
 	if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "addresses[4]") || strings.Contains(err.Error(), "addresses[5]") {
 		t.Errorf("too much is said: %v", err)

@@ -50,20 +50,13 @@ func (c *Client) listOffsets(ctx context.Context, leader int32, topic string, pa
 	for _, id := range partitions {
 		rt.Partitions = append(rt.Partitions, listoffsets.RequestPartition{Partition: id, CurrentLeaderEpoch: -1, Timestamp: time})
 	}
-	m, err := c.call(ctx, leader, &listoffsets.Request{ReplicaID: -1, Topics: []listoffsets.RequestTopic{rt}})
+	found, err := c.listTimes(ctx, leader, rt)
 	if err != nil {
 		return nil, err
 	}
 	offsets := make(map[int32]int64, len(partitions))
-	for _, t := range m.(*listoffsets.Response).Topics {
-		for _, p := range t.Partitions {
-			if err := codeError(p.ErrorCode, ""); err != nil {
-				return nil, fmt.Errorf("topic %s partition %d: %w", topic, p.Partition, err)
-			}
-			if t.Topic == topic {
-				offsets[p.Partition] = p.Offset
-			}
-		}
+	for id, o := range found {
+		offsets[id] = o.Offset
 	}
 	for _, id := range partitions {
 		if _, ok := offsets[id]; !ok {

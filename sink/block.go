@@ -1,16 +1,20 @@
 package sink
 
 import (
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
+
+	"github.com/millrace/millrace/sink/exact"
 )
 
 // Ceilings of one block, which the server's pinned settings must be above of: see TestBlockFitsPinnedSettings.
 const (
 	maxBlockRows  = 1_000_000
 	maxBlockBytes = 256 << 20
+	// maxOffsets is how many offsets a block covers, those without a row included: how far back a partition without a commit is looked through.
+	maxOffsets = 2_000_000
 )
 
 // maxParts bounds how many INSERTs one block takes: a back-fill may touch a hundred months.
@@ -21,6 +25,8 @@ type columns interface {
 	// Input is the native block of all rows. It aliases the columns.
 	Input() proto.Input
 	Rows() int
+	// Row is offset, id and time of the i-th row.
+	Row(i int) exact.Row
 	// Reset takes all rows away and keeps the memory.
 	Reset()
 }
@@ -28,9 +34,22 @@ type columns interface {
 // part is the rows of a block that belong to one partition of the table. Each becomes one INSERT of one native block: an insert of several blocks or
 // several table partitions under one token can lose rows.
 type part struct {
-	month    int32 // YYYYMM, as toYYYYMM has it
+	yyyymm   int32
 	from, to int64 // the month in Unix milliseconds, to not included
 	columns
+}
+
+// Month is YYYYMM, as toYYYYMM has it.
+func (p *part) Month() int32 { return p.yyyymm }
+
+// Span is from the earliest to the latest row.
+func (p *part) Span() exact.Span {
+	s := exact.Span{From: p.to, To: p.from}
+	for i := range p.Rows() {
+		ts := p.Row(i).TS
+		s.From, s.To = min(s.From, ts), max(s.To, ts)
+	}
+	return s
 }
 
 // block is what one commit confirms: the rows of the records at offsets [first, next) of one partition of the topic.
@@ -43,6 +62,20 @@ type block struct {
 	since       time.Time // when the block began to hold something
 	oldest      int64     // Kafka timestamp of its first record, Unix milliseconds
 	newest      *part     // the part of the last row: the next is likely to be there too
+	hash        exact.Hash
+	repeats     int    // records left out because their id was stored before
+	position    uint64 // of the ids when the block began
+	arrived     int64  // dedup.Set.Newest behind the block
+}
+
+// announced is the block as the protocol sees it.
+func (b *block) announced() *exact.Block {
+	e := &exact.Block{First: b.first, Next: b.next, Refused: len(b.refused), Hash: b.hash, Newest: b.arrived}
+	for _, p := range b.parts {
+		e.Parts = append(e.Parts, p)
+	}
+	slices.SortFunc(e.Parts, func(a, b exact.Part) int { return int(a.Month()) - int(b.Month()) })
+	return e
 }
 
 // held tells whether a commit would move the offset. A block without rows can be: of refused records, or of offsets that hold no record.
@@ -68,17 +101,11 @@ func (b *block) part(ms int64, spare *spares) *part {
 func newPart(ms int64, c columns) *part {
 	y, m, _ := time.UnixMilli(ms).UTC().Date()
 	return &part{
-		month:   int32(y*100 + int(m)),
+		yyyymm:  int32(y*100 + int(m)),
 		from:    time.Date(y, m, 1, 0, 0, 0, 0, time.UTC).UnixMilli(),
 		to:      time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC).UnixMilli(),
 		columns: c,
 	}
-}
-
-// token is what ClickHouse knows the INSERT of one part by: log-partition-first-last-YYYYMM. Equal tokens mean equal rows, because a log number
-// is never used for other records and a row is a function of its record.
-func (b *block) token(log uint16, partition int32, p *part) string {
-	return fmt.Sprintf("%d-%d-%d-%d-%06d", log, partition, b.first, b.next-1, p.month)
 }
 
 // spares keeps columns between blocks. It belongs to one goroutine.

@@ -8,6 +8,7 @@ import (
 	"github.com/go-faster/city"
 
 	"github.com/millrace/millrace/schema"
+	"github.com/millrace/millrace/sink/exact"
 )
 
 // DateTime64(3) holds the years 1900 to 2299. What lies outside is moved to the nearest end, because the server would wrap it round.
@@ -129,6 +130,11 @@ func (c *eventColumns) Input() proto.Input { return c.input }
 
 // Rows is the number of rows.
 func (c *eventColumns) Rows() int { return len(c.projectID) }
+
+// Row is offset, id and time of the i-th row.
+func (c *eventColumns) Row(i int) exact.Row {
+	return exact.Row{Offset: int64(c.offset[i]), ID: c.eventID[i], TS: int64(c.ts.Data[i])}
+}
 
 // Reset takes all rows away and keeps the memory.
 func (c *eventColumns) Reset() { resetInput(c.input) }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/broker"
 	"github.com/millrace/millrace/schema"
+	"github.com/millrace/millrace/sink/exact"
 )
 
 // quarantineColumns is rows of table quarantine, column by column.
@@ -66,20 +67,28 @@ func (c *quarantineColumns) Input() proto.Input { return c.input }
 // Rows is the number of rows.
 func (c *quarantineColumns) Rows() int { return len(c.projectID) }
 
+// Row is offset, id and time of the i-th row.
+func (c *quarantineColumns) Row(i int) exact.Row {
+	return exact.Row{Offset: int64(c.offset[i]), ID: c.eventID[i], TS: int64(c.at.Data[i])}
+}
+
 // Reset takes all rows away and keeps the memory.
 func (c *quarantineColumns) Reset() { resetInput(c.input) }
 
 // quarantineLoader loads topic quarantine. Its records are about broken things, so none is ever refused: what a header does not say is empty.
 type quarantineLoader struct {
-	spares *spares
+	spares    *spares
+	rejection schema.Rejection
+	at        proto.DateTime64
 }
 
 func newQuarantineLoader() *quarantineLoader {
 	return &quarantineLoader{spares: &spares{make: func() columns { return newQuarantineColumns() }}}
 }
 
-func (l *quarantineLoader) load(b *block, rec *broker.Record, from place) error {
-	var r schema.Rejection
+func (l *quarantineLoader) decode(rec *broker.Record) (identity, error) {
+	l.rejection = schema.Rejection{}
+	r := &l.rejection
 	rec.Headers(func(key, value []byte) bool {
 		r.SetHeader(key, value)
 		return true
@@ -87,13 +96,16 @@ func (l *quarantineLoader) load(b *block, rec *broker.Record, from place) error 
 	if r.ReceivedAt <= 0 {
 		r.ReceivedAt = rec.Timestamp
 	}
-	at := clampTime(r.ReceivedAt)
-	c := b.part(int64(at), l.spares).columns.(*quarantineColumns)
-	c.append(&r, at, rec)
+	l.at = clampTime(r.ReceivedAt)
+	return identity{id: r.EventID, received: int64(l.at)}, nil
+}
+
+func (l *quarantineLoader) append(b *block, rec *broker.Record, from place) {
+	c := b.part(int64(l.at), l.spares).columns.(*quarantineColumns)
+	c.append(&l.rejection, l.at, rec)
 	c.log = append(c.log, from.log)
 	c.partition = append(c.partition, from.partition)
 	c.offset = append(c.offset, uint64(from.offset))
-	return nil
 }
 
 func (c *quarantineColumns) append(r *schema.Rejection, at proto.DateTime64, rec *broker.Record) {

@@ -37,6 +37,12 @@ type Config struct {
 	// BackoffMin and BackoffMax bound the pause after a failed attempt; it doubles from one to the other. Default 100ms and 30s.
 	BackoffMin time.Duration `yaml:"backoff_min"`
 	BackoffMax time.Duration `yaml:"backoff_max"`
+	// DedupIDs is how many ids of stored events are remembered per partition, to leave out what clients send again. About 32 bytes each. Default 2000000.
+	DedupIDs int `yaml:"dedup_ids"`
+	// DedupWindow is how long an id is remembered: an event that arrives later than this after the newest of its partition is looked up in the table. Default 1h.
+	DedupWindow time.Duration `yaml:"dedup_window"`
+	// AuditInterval is the pause between two looks at which rollups are to be compared with the events. Default 30s.
+	AuditInterval time.Duration `yaml:"audit_interval"`
 	// DecodeWorkers is how many partitions are decoded at the same time. Default 0 = half of the processors, at least 1.
 	DecodeWorkers int `yaml:"decode_workers"`
 }
@@ -58,8 +64,14 @@ func DefaultConfig() Config {
 		DrainTimeout:      5 * time.Second,
 		BackoffMin:        100 * time.Millisecond,
 		BackoffMax:        30 * time.Second,
+		DedupIDs:          2_000_000,
+		DedupWindow:       time.Hour,
+		AuditInterval:     30 * time.Second,
 	}
 }
+
+// maxDedupIDs keeps what is remembered of a partition below 4 GiB.
+const maxDedupIDs = 100_000_000
 
 // revokeMargin is what a revoked worker leaves of the session timeout, see Sink.grace.
 const revokeMargin = 2 * time.Second
@@ -86,6 +98,9 @@ func (c Config) Validate() error {
 	if c.DecodeWorkers < 0 || c.DecodeWorkers > 1024 {
 		bad("decode_workers", "%d is not within 0 (half of the processors) and 1024", c.DecodeWorkers)
 	}
+	if least := 3 * c.BlockRows; c.DedupIDs < least || c.DedupIDs > maxDedupIDs {
+		bad("dedup_ids", "%d is not within %d (three blocks of sink.block_rows) and %d", c.DedupIDs, least, maxDedupIDs)
+	}
 	for _, d := range []struct {
 		key             string
 		value, min, max time.Duration
@@ -100,6 +115,8 @@ func (c Config) Validate() error {
 		{"drain_timeout", c.DrainTimeout, 100 * time.Millisecond, 10 * time.Minute},
 		{"backoff_min", c.BackoffMin, time.Millisecond, time.Minute},
 		{"backoff_max", c.BackoffMax, time.Millisecond, time.Hour},
+		{"dedup_window", c.DedupWindow, time.Second, 30 * 24 * time.Hour},
+		{"audit_interval", c.AuditInterval, 100 * time.Millisecond, 24 * time.Hour},
 	} {
 		if d.value < d.min || d.value > d.max {
 			bad(d.key, "%v is not within %v and %v", d.value, d.min, d.max)

@@ -14,6 +14,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/millrace/millrace/schema/clickhouse"
+	"github.com/millrace/millrace/sink/failpoint"
 )
 
 // dialer opens connections to ClickHouse, to the addresses in turn. Safe for concurrent use.
@@ -49,7 +50,7 @@ func newDialer(cfg clickhouse.Config, timeout time.Duration) (*dialer, error) {
 	}}, nil
 }
 
-func (d *dialer) dial(ctx context.Context) (*ch.Client, net.Conn, error) {
+func (d *dialer) dial(ctx context.Context, midway func()) (*ch.Client, net.Conn, error) {
 	address := d.cfg.Addresses[int(d.turn.Add(1)-1)%len(d.cfg.Addresses)]
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.DialTimeout)
 	defer cancel()
@@ -63,6 +64,9 @@ func (d *dialer) dial(ctx context.Context) (*ch.Client, net.Conn, error) {
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect: %w", err)
+	}
+	if failpoint.Enabled && midway != nil {
+		conn = &halfway{Conn: conn, hit: midway}
 	}
 	client, err := ch.Connect(ctx, conn, d.opts)
 	if err != nil {
@@ -86,17 +90,27 @@ type conn struct {
 	dialer *dialer
 	client *ch.Client
 	socket net.Conn // of client
+	// midway is called when half of an INSERT's rows have been sent. Only in builds with failpoints.
+	midway func()
 }
 
-// insert makes one attempt, within the dialer's timeout. When it returns an error, the rows may be stored or not. The columns of the input are read
-// until it returns, not longer.
+// insert makes one attempt, within the dialer's timeout. When it returns an error, the rows may be stored or not, unless it is errUnsent. The columns of
+// the input are read until it returns, not longer.
 func (c *conn) insert(ctx context.Context, in insertion) error {
+	return c.query(ctx, ch.Query{Body: in.statement, QueryID: in.queryID, Settings: c.dialer.settings(in.token), Input: in.input})
+}
+
+// errUnsent: there was no connection, so the server knows nothing of the query.
+var errUnsent = errors.New("not sent")
+
+// query makes one attempt at any query, within the dialer's timeout.
+func (c *conn) query(ctx context.Context, q ch.Query) error {
 	ctx, cancel := context.WithTimeout(ctx, c.dialer.timeout)
 	defer cancel()
 	if c.client == nil {
-		client, socket, err := c.dialer.dial(ctx)
+		client, socket, err := c.dialer.dial(ctx, c.midway)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errUnsent, err)
 		}
 		c.client, c.socket = client, socket
 	}
@@ -105,12 +119,10 @@ func (c *conn) insert(ctx context.Context, in insertion) error {
 	socket := c.socket
 	stop := context.AfterFunc(ctx, func() { _ = socket.Close() })
 	defer stop()
-	err := c.client.Do(ctx, ch.Query{
-		Body:     in.statement,
-		QueryID:  in.queryID,
-		Settings: c.dialer.settings(in.token),
-		Input:    in.input,
-	})
+	if halting, ok := socket.(*halfway); ok {
+		halting.armed = q.Input != nil
+	}
+	err := c.client.Do(ctx, q)
 	if err != nil {
 		c.close()
 	}
@@ -124,9 +136,36 @@ func (c *conn) close() {
 	}
 }
 
-// settings are the pinned ones of every insert, with this one's token, and the time after which the server gives up to hear from us.
+// halfway halts in the middle of the first large write of an INSERT.
+type halfway struct {
+	net.Conn
+	hit   func()
+	armed bool
+}
+
+// largeWrite tells the rows from what is said before them.
+const largeWrite = 2 << 10
+
+func (c *halfway) Write(b []byte) (n int, err error) {
+	if !c.armed || len(b) < largeWrite {
+		return c.Conn.Write(b)
+	}
+	c.armed = false
+	if n, err = c.Conn.Write(b[:len(b)/2]); err != nil {
+		return n, err
+	}
+	c.hit()
+	m, err := c.Conn.Write(b[len(b)/2:])
+	return n + m, err
+}
+
+// settings are the pinned ones of every insert, with this one's token (empty: none, and rows that are equal are not taken for repeats), and the time
+// after which the server gives up to hear from us.
 func (d *dialer) settings(token string) []ch.Setting {
 	pinned := clickhouse.InsertSettings(token)
+	if token == "" {
+		pinned = clickhouse.PlainInsertSettings()
+	}
 	settings := make([]ch.Setting, 0, len(pinned)+1)
 	settings = append(settings, ch.Setting{Key: "receive_timeout", Value: strconv.Itoa(int(d.timeout.Seconds()))})
 	for _, s := range pinned {

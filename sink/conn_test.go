@@ -103,7 +103,7 @@ func TestRefusedUserIsToldWithTheCure(t *testing.T) {
 	cfg := testConfig()
 	cfg.DrainTimeout = 100 * time.Millisecond
 	r := l.start(cfg, t.TempDir())
-	l.until(func() bool { return r.counter(`millrace_sink_insert_errors_total{class="schema"}`) > 0 }, func() string { return "an unknown user is taken" })
+	l.until(func() bool { return r.counter(retries) > 0 }, func() string { return "an unknown user is taken" })
 	r.stop()
 	log := r.logs.String()
 	if !strings.Contains(log, "check clickhouse.username and clickhouse.password_file") {
@@ -128,7 +128,7 @@ func TestAddressesAreTriedInTurn(t *testing.T) {
 	l.produce("events", 0, plainBodies(0, 10)...)
 	r := l.start(testConfig(), t.TempDir())
 	l.committed("events", 0, 10)
-	if r.counter(retriableInserts) == 0 {
+	if r.counter(retries) == 0 {
 		t.Error("the dead address was not tried")
 	}
 }
@@ -143,7 +143,7 @@ func TestCancelledAttempt(t *testing.T) {
 	}
 	for range 200 {
 		c := conn{dialer: d}
-		if c.client, c.socket, err = d.dial(t.Context()); err != nil {
+		if c.client, c.socket, err = d.dial(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())

@@ -12,10 +12,10 @@ func TestDrainEndsOnTime(t *testing.T) {
 	cfg := testConfig()
 	cfg.DrainTimeout = 300 * time.Millisecond
 	r := l.start(cfg, t.TempDir())
-	l.until(func() bool { return r.counter("millrace_sink_partitions") == 2 }, func() string { return "no partitions" })
+	r.loading(2)
 	l.engine.Kill()
 	l.produce("events", 0, plainBodies(0, 10)...)
-	l.until(func() bool { return r.counter(`millrace_sink_insert_errors_total{class="retriable"}`) > 0 }, func() string { return "no insert fails" })
+	l.until(func() bool { return r.counter(retries) > 0 }, func() string { return "no insert fails" })
 	begun := time.Now()
 	r.stop()
 	if took := time.Since(begun); took < cfg.DrainTimeout || took > cfg.DrainTimeout+5*time.Second {

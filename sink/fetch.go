@@ -43,10 +43,10 @@ func newFetcher(s *Sink) *fetcher {
 	}
 }
 
-// add makes a source that begins at offset. Only before run.
-func (f *fetcher) add(tp broker.TopicPartition, offset int64, stats *partitionStats) *source {
+// add makes a source that is not fetched before restart has said from where. Only before run.
+func (f *fetcher) add(tp broker.TopicPartition, stats *partitionStats) *source {
 	s := &source{
-		tp: tp, out: make(chan recordSet, 1), stats: stats, leader: noLeader, offset: offset, maxBytes: f.partitionBytes(),
+		tp: tp, out: make(chan recordSet, 1), stats: stats, leader: noLeader, state: decoding, maxBytes: f.partitionBytes(),
 		pause:  backoff{least: f.cfg.BackoffMin, most: f.cfg.BackoffMax},
 		repair: backoff{least: damagedPause, most: max(damagedPause, f.cfg.BackoffMax)},
 	}
@@ -153,8 +153,8 @@ func (f *fetcher) deliver(ctx context.Context, s *source, p *broker.FetchedParti
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.pause.reset()
-	if len(p.Records) == 0 {
-		s.state = idle
+	if s.moved || len(p.Records) == 0 {
+		s.state, s.moved = idle, false
 		if s.stats.lag() == 0 {
 			s.stats.fine()
 			f.metrics.idle()
@@ -213,15 +213,36 @@ func (f *fetcher) failed(s *source, err error) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d := s.pause.next()
-	s.state, s.notBefore = idle, time.Now().Add(d)
+	s.state, s.moved, s.notBefore = idle, false, time.Now().Add(d)
 	return d
+}
+
+// restart makes a source be fetched from offset on, whatever was under way: what comes of that is dropped.
+func (f *fetcher) restart(s *source, offset int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s.state == fetching {
+		s.moved, s.offset = true, offset
+		return
+	}
+	select {
+	case <-s.out: // a set, or nothing more when fetching is over
+	default:
+	}
+	s.state, s.offset, s.maxBytes, s.notBefore = idle, offset, f.partitionBytes(), time.Time{}
+	s.repair.reset()
+	f.wakeLocked(s.leader)
 }
 
 // resume gives a source back after its set was decoded: it is fetched from offset on.
 func (f *fetcher) resume(s *source, offset int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s.state, s.offset, s.maxBytes = idle, offset, f.partitionBytes()
+	if s.moved { // by a takeover, which knows better
+		s.state, s.moved = idle, false
+	} else {
+		s.state, s.offset, s.maxBytes = idle, offset, f.partitionBytes()
+	}
 	s.repair.reset()
 	f.wakeLocked(s.leader)
 }

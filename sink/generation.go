@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/sink/exact"
 )
 
 // generation is one assignment of partitions: a fetcher, and a worker per partition. It ends with the group's generation, or when it has been drained.
@@ -50,21 +52,25 @@ func (g *generation) load(ctx context.Context) (fenced bool) {
 	defer afterward(g.stop, s.cfg.DrainTimeout, cancelLife)()
 	defer afterward(g.stop, 0, stopFetching)()
 
-	offsets, ok := g.start(fetching)
-	if !ok {
-		return false
-	}
-	s.metrics.standby.Store(len(offsets) == 0)
-	defer s.metrics.standby.Store(false)
-
+	assigned := 0
 	f := newFetcher(s)
 	var workers []*worker
-	for tp, offset := range offsets {
-		workers = append(workers, g.newWorker(f, tp, offset, life, revoked))
+	for topic, partitions := range g.gen.Assignments {
+		for _, id := range partitions {
+			assigned++
+			workers = append(workers, g.newWorker(f, broker.TopicPartition{Topic: topic, Partition: id}, life, fetching, revoked))
+		}
 	}
+	g.log.Info("partitions assigned", "partitions", assigned, "member", g.gen.MemberID)
+	s.metrics.standby.Store(assigned == 0)
+	defer s.metrics.standby.Store(false)
+
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	wg.Go(func() { f.run(fetching) })
+	if slices.Contains(g.gen.Assignments[s.events], 0) {
+		wg.Go(func() { s.audit(fetching) })
+	}
 	for _, w := range workers {
 		wg.Go(func() {
 			err := w.run(revoked)
@@ -72,7 +78,7 @@ func (g *generation) load(ctx context.Context) (fenced bool) {
 			mu.Lock()
 			defer mu.Unlock()
 			g.left += w.left
-			if errors.Is(err, errFenced) {
+			if errors.Is(err, exact.ErrFenced) {
 				fenced = true
 				g.log.Warn("a newer generation owns the partition; what is held is dropped here and loaded there", "topic", w.src.tp.Topic, "partition", w.src.tp.Partition, "error", err)
 				stopFetching()
@@ -110,45 +116,26 @@ func afterward(c <-chan struct{}, d time.Duration, f func()) func() {
 	}
 }
 
-// start finds where each partition goes on, as long as it takes. ok is false when ctx ended before.
-func (g *generation) start(ctx context.Context) (offsets map[broker.TopicPartition]int64, ok bool) {
-	s := g.sink
-	retry := backoff{least: s.cfg.BackoffMin, most: s.cfg.BackoffMax}
-	var said reminder
-	for ctx.Err() == nil {
-		offsets, err := startOffsets(ctx, s, g.gen)
-		if err == nil {
-			g.log.Info("partitions assigned", "partitions", len(offsets), "member", g.gen.MemberID)
-			return offsets, true
-		}
-		wait := retry.next()
-		if ctx.Err() == nil && said.due(time.Now()) {
-			g.log.Warn("committed offsets", "error", err, "retry_in", wait)
-		}
-		s.client.RefreshRoutes()
-		pause(ctx, wait)
-	}
-	return nil, false
-}
-
-func (g *generation) newWorker(f *fetcher, tp broker.TopicPartition, offset int64, life context.Context, revoked <-chan struct{}) *worker {
+func (g *generation) newWorker(f *fetcher, tp broker.TopicPartition, life, taking context.Context, revoked <-chan struct{}) *worker {
 	s := g.sink
 	topic := s.topics[tp.Topic]
-	stats := s.metrics.assign(tp, offset)
+	stats := s.metrics.assign(tp)
 	loader, spares := topic.newLoader()
-	c := &cutter{
-		cfg: &s.cfg, loader: loader, spares: spares, log: topic.log, partition: tp.Partition,
+	c := &cutter{cfg: &s.cfg, builder: builder{
+		loader: loader, spares: spares, log: topic.log, partition: tp.Partition, ids: s.newIDs(topic),
 		refuse: func(rec *broker.Record, why error, now time.Time) refusal {
 			return newRefusal(topic.log, tp.Partition, rec, why, now)
 		},
+	}}
+	c.begin(0)
+	ask := &asker{
+		tables: tables{conn: conn{dialer: s.dialer}, topic: topic, partition: tp.Partition, staging: s.staging},
+		stats:  stats, retry: backoff{least: s.cfg.BackoffMin, most: s.cfg.BackoffMax}, life: life, revoked: revoked,
 	}
-	c.begin(offset)
-	st := &store{
-		sink: s, tp: tp, topic: topic, generation: g.gen, stats: stats, log: g.log, life: life, revoked: revoked,
-		conn:     conn{dialer: s.dialer},
-		rejecter: rejecter{client: s.client, topic: s.quarantine, timeout: rejectTimeout},
-	}
+	c.ask = ask.ask
+	p := g.newPort(tp, &c.builder, stats, revoked)
 	return &worker{
-		src: f.add(tp, offset, stats), fetcher: f, cutter: c, slots: s.slots, store: st, stats: stats,
+		src: f.add(tp, stats), fetcher: f, cutter: c, slots: s.slots, stats: stats, asker: ask,
+		store: &store{port: p, machine: newMachine(p), life: life, taking: taking},
 	}
 }

@@ -124,6 +124,12 @@ type running struct {
 // start runs a sink until the test ends or stop is called.
 func (l *lab) start(cfg Config, dataDir string) *running {
 	l.t.Helper()
+	return l.startWithout(cfg, dataDir, nil)
+}
+
+// startWithout leaves protections out.
+func (l *lab) startWithout(cfg Config, dataDir string, without map[string]bool) *running {
+	l.t.Helper()
 	r := &running{t: l.t, set: metrics.NewSet(), logs: &logBuffer{}, ended: make(chan error, 1)}
 	var err error
 	r.Sink, err = New(cfg, Deps{
@@ -132,6 +138,9 @@ func (l *lab) start(cfg Config, dataDir string) *running {
 	})
 	if err != nil {
 		l.t.Fatal(err)
+	}
+	for protection := range without {
+		r.without[protection] = true
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
@@ -157,6 +166,30 @@ func (r *running) stop() {
 		}
 	case <-time.After(patience):
 		r.t.Error("the sink does not end")
+	}
+}
+
+// loading waits until so many partitions have been taken over.
+func (r *running) loading(partitions int) {
+	r.t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		n := 0
+		for _, p := range r.Status().Partitions {
+			if p.State == StateLoading {
+				n++
+			}
+		}
+		if n == partitions {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			r.t.Fatalf("%d partitions are loaded, want %d: %+v", n, partitions, r.Status())
+		}
 	}
 }
 
@@ -347,4 +380,15 @@ func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// setOffset sets the group's offset of a partition of topic events from outside, while the group has no members.
+func (l *lab) setOffset(ctx context.Context, partition int32, offset int64) error {
+	outcome, err := l.client.CommitOffsets(ctx, broker.OffsetCommit{
+		Group: DefaultConfig().Group, Generation: -1, Offsets: []broker.PartitionOffset{{Topic: "events", Partition: partition, Offset: offset}},
+	})
+	if err != nil {
+		return err
+	}
+	return outcome[broker.TopicPartition{Topic: "events", Partition: partition}]
 }

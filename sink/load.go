@@ -5,10 +5,18 @@ import (
 	"github.com/millrace/millrace/schema"
 )
 
-// loader turns records of one topic into rows of its table.
+// identity is what decides whether a record is a repeat.
+type identity struct {
+	id       [16]byte
+	received int64 // as the row has it, Unix milliseconds
+}
+
+// loader turns records of one topic into rows of its table, in two steps, since a record that can be read may yet be a repeat.
 type loader interface {
-	// load adds the record's row to b, or says why the record cannot be read; then nothing is added.
-	load(b *block, rec *broker.Record, at place) error
+	// decode reads the record, or says why it cannot be read.
+	decode(rec *broker.Record) (identity, error)
+	// append adds the row of the record that was decoded last to b.
+	append(b *block, rec *broker.Record, at place)
 }
 
 // eventLoader loads topic events.
@@ -21,16 +29,19 @@ func newEventLoader() *eventLoader {
 	return &eventLoader{spares: &spares{make: func() columns { return newEventColumns() }}}
 }
 
-func (l *eventLoader) load(b *block, rec *broker.Record, at place) error {
+func (l *eventLoader) decode(rec *broker.Record) (identity, error) {
 	e := &l.envelope
 	if ix, ok := rec.Header(schema.HeaderIndex); ok {
 		if err := e.DecodeRecord(rec.Value, ix); err != nil {
-			return err
+			return identity{}, err
 		}
 	} else if err := e.DecodeForeign(rec.Value, rec.Timestamp); err != nil {
-		return err
+		return identity{}, err
 	}
-	p := b.part(int64(clampTime(e.TS)), l.spares)
-	p.columns.(*eventColumns).append(e, rec.Value, at)
-	return nil
+	return identity{id: e.ID, received: int64(clampTime(e.ReceivedAt))}, nil
+}
+
+func (l *eventLoader) append(b *block, rec *broker.Record, at place) {
+	p := b.part(int64(clampTime(l.envelope.TS)), l.spares)
+	p.columns.(*eventColumns).append(&l.envelope, rec.Value, at)
 }

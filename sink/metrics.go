@@ -9,6 +9,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/sink/exact"
 )
 
 // sinkMetrics are counted per block, fetch or attempt, never per record.
@@ -21,7 +22,11 @@ type sinkMetrics struct {
 	fetchErrors    map[broker.Class]*metrics.Counter
 	commitErrors   map[broker.Class]*metrics.Counter
 	rejectErrors   map[broker.Class]*metrics.Counter
-	insertErrors   [numClasses]*metrics.Counter
+	insertErrors   [exact.Unknown + 1]*metrics.Counter
+	repeats        *metrics.Counter // records left out because their id was stored before
+	retries        *metrics.Counter // requests to broker or ClickHouse that are made again
+	incidents      *metrics.Counter // what must not happen and was mended
+	restoreSeconds *metrics.PrometheusHistogram
 	insertSeconds  map[string]*metrics.PrometheusHistogram // by table
 	insertRows     map[string]*metrics.Counter
 	blocks         map[string]*metrics.Counter
@@ -53,9 +58,13 @@ func newMetrics(set *metrics.Set, tables ...string) *sinkMetrics {
 		blockRows:      make(map[string]*metrics.PrometheusHistogram),
 		partitionStats: make(map[broker.TopicPartition]*partitionStats),
 	}
-	for c := range numClasses {
-		m.insertErrors[c] = set.NewCounter(fmt.Sprintf(`millrace_sink_insert_errors_total{class=%q}`, c))
+	for c := range m.insertErrors {
+		m.insertErrors[c] = set.NewCounter(fmt.Sprintf(`millrace_sink_insert_errors_total{class=%q}`, exact.Class(c)))
 	}
+	m.repeats = set.NewCounter("millrace_dedup_dropped_total")
+	m.retries = set.NewCounter("millrace_sink_retries_total")
+	m.incidents = set.NewCounter("millrace_sink_incidents_total")
+	m.restoreSeconds = set.NewPrometheusHistogramExt("millrace_sink_restore_duration_seconds", insertBuckets)
 	for _, table := range tables {
 		m.insertSeconds[table] = set.NewPrometheusHistogramExt(fmt.Sprintf(`millrace_sink_insert_duration_seconds{table=%q}`, table), insertBuckets)
 		m.insertRows[table] = set.NewCounter(fmt.Sprintf(`millrace_sink_insert_rows_total{table=%q}`, table))
@@ -120,10 +129,8 @@ func (p *partitionStats) fine() {
 }
 
 // assign makes the gauges of a partition, for as long as it is this process's.
-func (m *sinkMetrics) assign(tp broker.TopicPartition, start int64) *partitionStats {
+func (m *sinkMetrics) assign(tp broker.TopicPartition) *partitionStats {
 	p := &partitionStats{}
-	p.highWatermark.Store(start)
-	p.confirmed.Store(start)
 	m.assigned.Lock()
 	defer m.assigned.Unlock()
 	m.partitionStats[tp] = p
@@ -131,6 +138,22 @@ func (m *sinkMetrics) assign(tp broker.TopicPartition, start int64) *partitionSt
 	m.set.UnregisterMetric(name)
 	m.set.NewGauge(name, func() float64 { return float64(p.lag()) })
 	return p
+}
+
+// step counts the steps of the protocol that are not part of every block.
+func (m *sinkMetrics) step(s exact.Step) {
+	switch s {
+	case exact.BeforeIntent, exact.AfterIntent, exact.MidSend, exact.AfterSend, exact.BeforeCommit, exact.AfterCommit:
+		return
+	}
+	m.set.GetOrCreateCounter(fmt.Sprintf(`millrace_sink_steps_total{step=%q}`, string(s))).Inc()
+}
+
+// statsOf returns what a partition tells; nil when it is not assigned.
+func (m *sinkMetrics) statsOf(tp broker.TopicPartition) *partitionStats {
+	m.assigned.Lock()
+	defer m.assigned.Unlock()
+	return m.partitionStats[tp]
 }
 
 // release takes the gauges away: another process tells of the partition from now on.

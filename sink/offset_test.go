@@ -42,7 +42,7 @@ func TestTrimmedWhileClickHouseIsAway(t *testing.T) {
 	cfg := testConfig()
 	cfg.BlockRows = 10
 	r := l.start(cfg, t.TempDir())
-	l.until(func() bool { return r.counter("millrace_sink_partitions") == 2 }, func() string { return "no partitions" })
+	r.loading(2)
 	l.engine.Kill()
 	const lag = `millrace_consumer_lag_records{topic="events",partition="0"}`
 	for i := range 2 {
@@ -80,7 +80,7 @@ func TestOffsetBeyondTheEndParksThePartition(t *testing.T) {
 	r := l.start(testConfig(), t.TempDir())
 	l.committed("events", 1, 10) // the others go on
 	l.until(func() bool {
-		return strings.Contains(r.logs.String(), "committed offset 1000, but the partition ends at 10")
+		return strings.Contains(r.logs.String(), "the topic ends at offset 10, but 1000 is committed") && strings.Contains(r.logs.String(), "millrace sink adopt --topic events")
 	}, func() string { return "nobody is told" })
 	if n := l.query("SELECT count() FROM events WHERE _partition = 0"); n[0][0] != "0" {
 		t.Errorf("%v rows of the parked partition", n)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/millrace/millrace/broker"
 	"github.com/millrace/millrace/schema/clickhouse"
+	"github.com/millrace/millrace/sink/failpoint"
 )
 
 // Topic is one topic that the sink loads.
@@ -42,8 +44,13 @@ type Sink struct {
 	cfg        Config
 	client     *broker.Client
 	topics     map[string]topic
+	events     string // topic of events
 	quarantine string // topic of refused records
 	dialer     *dialer
+	tables     clickhouse.Config
+	staging    string // database of staging tables
+	registry   registry
+	without    map[string]bool // protections that are left out: only in builds with failpoints, and in tests
 	dataDir    string
 	log        *slog.Logger
 	metrics    *sinkMetrics
@@ -52,6 +59,9 @@ type Sink struct {
 	// joined is published by Run for Check: the id of the current generation, 0 before the first and while the group is being joined.
 	joined atomic.Pointer[broker.Generation]
 	last   atomic.Pointer[string] // the last error of joining
+
+	db   sync.Mutex
+	pool *clickhouse.DB // guarded by db; opened when first needed
 }
 
 // New makes a Sink. It opens no connection. The error names every setting that cannot work.
@@ -67,22 +77,37 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 	if workers == 0 {
 		workers = max(1, runtime.GOMAXPROCS(0)/2)
 	}
-	return &Sink{
+	s := &Sink{
 		cfg:        cfg,
 		client:     deps.Broker,
 		topics:     newTopics(deps.Events, deps.Quarantine),
+		events:     deps.Events.Name,
 		quarantine: deps.Quarantine.Name,
 		dialer:     d,
+		tables:     deps.ClickHouse,
+		staging:    clickhouse.StagingDatabase(deps.ClickHouse.Database),
+		without:    without(),
 		dataDir:    deps.DataDir,
 		log:        deps.Logger.With("component", "sink"),
 		metrics:    newMetrics(deps.Metrics, eventsTable, quarantineTable),
 		slots:      make(chan struct{}, workers),
-	}, nil
+	}
+	deps.Metrics.NewGauge("millrace_sink_parked_partitions", func() float64 { return float64(s.registry.parked()) })
+	return s, nil
 }
 
 // grace is how long a revoked worker may take to see its INSERT answered and to commit: its session ends SessionTimeout after the last heartbeat, and
 // the commit itself needs some of that.
 func (s *Sink) grace() time.Duration { return s.cfg.SessionTimeout - revokeMargin }
+
+// without reads which protections a build with failpoints is to leave out.
+func without() map[string]bool {
+	off := make(map[string]bool)
+	for _, protection := range []string{"intent", "token", "verify", "ids"} {
+		off[protection] = failpoint.Without(protection)
+	}
+	return off
+}
 
 func (s *Sink) topicNames() []string {
 	names := make([]string, 0, len(s.topics))
@@ -137,7 +162,7 @@ func (s *Sink) Run(ctx context.Context) error {
 		}
 	}
 	s.leave(group)
-	return nil
+	return s.closeDatabase()
 }
 
 // leaveTimeout bounds each request to leave the group.

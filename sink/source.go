@@ -21,6 +21,7 @@ type source struct {
 	state     sourceState
 	leader    int32 // noLeader: not known
 	offset    int64 // of the next fetch
+	moved     bool  // offset was set while a fetch was under way, which is for nothing
 	maxBytes  int32
 	delivered time.Time // when the last set was
 	notBefore time.Time // a pause after a failure

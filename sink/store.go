@@ -2,168 +2,90 @@ package sink
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
+	"errors"
 	"time"
 
-	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/sink/exact"
 )
 
-// store brings the blocks of one partition into ClickHouse and confirms them, one after the other. A block is never changed, cut anew or left out: it
-// is stored, or the partition is given back and the next owner reads the records again.
+// store brings the blocks of one partition into ClickHouse by the protocol of package exact.
 type store struct {
-	sink       *Sink
-	tp         broker.TopicPartition
-	topic      topic
-	generation *broker.Generation
-	stats      *partitionStats
-	log        *slog.Logger
-	conn       conn
-	rejecter   rejecter
-	said       reminder
+	port    *port
+	machine *exact.Machine
+	// life ends when nothing may be waited for any longer; taking, besides, when the process is to end: a takeover is given up at once then.
+	life, taking context.Context
+}
 
-	// life ends when nothing may be waited for any longer; revoked when the generation has ended, from which moment what is under way is finished and
-	// nothing is tried again.
+// takeover settles what former owners have left and returns where fresh blocks begin.
+func (s *store) takeover() (next int64, err error) {
+	s.port.handle.take(s.machine, false)
+	if next, err = s.machine.Takeover(s.taking); err != nil {
+		return 0, s.end(err)
+	}
+	s.port.handle.take(s.machine, true)
+	return next, nil
+}
+
+// block stores one block. It is confirmed with the next one, or by confirm. exact.ErrRestart: what was decoded behind it must be thrown away.
+func (s *store) block(b *block) error {
+	if err := s.port.reject(s.life, b); err != nil {
+		return s.end(err)
+	}
+	err := s.machine.Store(s.life, b.announced())
+	if err != nil && !errors.Is(err, exact.ErrRestart) {
+		return s.end(err)
+	}
+	s.port.Fine()
+	m, table := s.port.sink.metrics, s.port.topic.table
+	m.blocks[table].Inc()
+	m.blockRows[table].Update(float64(b.rows))
+	m.repeats.Add(b.repeats)
+	m.succeeded()
+	return err
+}
+
+// confirm commits what is stored.
+func (s *store) confirm() error { return s.end(s.machine.Confirm(s.life)) }
+
+// end makes the error of a context one of a partition that is given back.
+func (s *store) end(err error) error {
+	if err != nil && (s.life.Err() != nil || s.taking.Err() != nil) && !errors.Is(err, exact.ErrFenced) {
+		return errRevoked
+	}
+	return err
+}
+
+func (s *store) close() {
+	s.port.tables.conn.close()
+	s.port.sink.registry.remove(s.port.tp, s.port.handle)
+}
+
+// asker asks the table about ids that are too old to be remembered, on a connection of its own, until it is answered.
+type asker struct {
+	tables  tables
+	stats   *partitionStats
+	retry   backoff
 	life    context.Context
 	revoked <-chan struct{}
 }
 
-// block stores one block. The error is errRevoked or errFenced.
-func (s *store) block(b *block) error {
-	if err := s.reject(b); err != nil {
-		return err
-	}
-	// Here the exactly-once protocol will commit its intent for [first, next), before anything is inserted.
-	for _, p := range b.parts {
-		if err := s.insert(b, p); err != nil {
-			return err
-		}
-	}
-	if err := s.confirm(b); err != nil {
-		return err
-	}
-	s.stats.confirmed.Store(b.next)
-	if since := s.stats.waiting.Load(); since != 0 {
-		s.log.Info("the partition goes on", "topic", s.tp.Topic, "partition", s.tp.Partition, "after", time.Since(time.UnixMilli(since)).Round(time.Millisecond))
-	}
-	s.stats.fine()
-	m := s.sink.metrics
-	m.blocks[s.topic.table].Inc()
-	m.blockRows[s.topic.table].Update(float64(b.rows))
-	m.succeeded()
-	return nil
-}
-
-func (s *store) close() { s.conn.close() }
-
-// reject produces what could not be read to the quarantine topic.
-func (s *store) reject(b *block) error {
-	left := b.refused
-	retry := backoff{least: s.sink.cfg.BackoffMin, most: s.sink.cfg.BackoffMax}
-	for len(left) > 0 {
-		before := len(left)
-		var err error
-		left, err = s.rejecter.produce(s.life, left)
-		s.sink.metrics.rejected.Add(before - len(left))
-		if err == nil {
-			continue
-		}
-		s.sink.metrics.rejectErrors[broker.Classify(err)].Inc()
-		if broker.IsNotLeader(err) || broker.Classify(err) == broker.ClassAmbiguous {
-			s.sink.client.RefreshRoutes()
-		}
-		if err := s.wait(s.revoked, retry.next(), fmt.Errorf("produce refused records: %w", err), "", slog.LevelWarn); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// insert sends one part until the server has it. Every attempt has the same rows and the same token, so a server that had it already drops it.
-func (s *store) insert(b *block, p *part) error {
-	m := s.sink.metrics
-	insert := insertion{
-		statement: s.topic.statement,
-		token:     b.token(s.topic.log, s.tp.Partition, p),
-		input:     p.Input(),
-	}
-	// The same for every attempt of this generation: the server refuses one while the former still runs.
-	insert.queryID = fmt.Sprintf("%s-g%d", insert.token, s.generation.ID)
-	retry := backoff{least: s.sink.cfg.BackoffMin, most: s.sink.cfg.BackoffMax}
+func (a *asker) ask(ids [][16]byte, below int64) (map[[16]byte]bool, error) {
 	for {
-		start := time.Now()
-		err := s.conn.insert(s.life, insert)
+		found, err := a.tables.have(a.life, ids, below)
 		if err == nil {
-			m.insertSeconds[s.topic.table].UpdateDuration(start)
-			m.insertRows[s.topic.table].Add(p.Rows())
-			return nil
+			a.retry.reset()
+			return found, nil
 		}
-		if s.life.Err() != nil {
-			return errRevoked
+		a.stats.failing(err.Error())
+		t := time.NewTimer(a.retry.next())
+		select {
+		case <-a.revoked:
+			t.Stop()
+			return nil, errRevoked
+		case <-a.life.Done():
+			t.Stop()
+			return nil, errRevoked
+		case <-t.C:
 		}
-		class, cure := classify(err)
-		m.insertErrors[class].Inc()
-		wait, level := retry.next(), slog.LevelWarn
-		switch class {
-		case classSchema:
-			// Somebody has to act: trying more often does not help.
-			wait, level = s.sink.cfg.BackoffMax, slog.LevelError
-		case classUnknown:
-			level = slog.LevelError
-		}
-		if err := s.wait(s.revoked, wait, fmt.Errorf("insert into %s: %w", s.topic.table, err), cure, level); err != nil {
-			return err
-		}
-	}
-}
-
-// confirm commits the offset behind the block.
-func (s *store) confirm(b *block) error {
-	const slowest = 2 * time.Second // a commit must not miss the rest of its session
-	retry := backoff{least: s.sink.cfg.BackoffMin, most: min(slowest, s.sink.cfg.BackoffMax)}
-	commit := broker.OffsetCommit{
-		Group: s.generation.GroupID, Generation: s.generation.ID, Member: s.generation.MemberID,
-		Offsets: []broker.PartitionOffset{{Topic: s.tp.Topic, Partition: s.tp.Partition, Offset: b.next}},
-	}
-	for {
-		outcome, err := s.sink.client.CommitOffsets(s.life, commit)
-		if err == nil {
-			err = outcome[s.tp]
-		}
-		class := broker.Classify(err)
-		switch class {
-		case broker.ClassNone:
-			return nil
-		case broker.ClassFenced:
-			s.sink.metrics.commitErrors[class].Inc()
-			return fmt.Errorf("%w: %w", errFenced, err)
-		}
-		s.sink.metrics.commitErrors[class].Inc()
-		// The rows are stored: only the end of life keeps this from being tried again.
-		if err := s.wait(nil, retry.next(), fmt.Errorf("commit: %w", err), "", slog.LevelWarn); err != nil {
-			return err
-		}
-	}
-}
-
-// wait pauses before the next attempt, and says why. It returns errRevoked when there will be none.
-func (s *store) wait(ended <-chan struct{}, d time.Duration, err error, cure string, level slog.Level) error {
-	s.stats.failing(err.Error())
-	if s.said.due(time.Now()) {
-		attrs := []any{"topic", s.tp.Topic, "partition", s.tp.Partition, "error", err, "retry_in", d}
-		if cure != "" {
-			attrs = append(attrs, "cure", cure)
-		}
-		s.log.Log(s.life, level, "block waits: it is kept and sent again", attrs...)
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ended:
-		return errRevoked
-	case <-s.life.Done():
-		return errRevoked
-	case <-t.C:
-		return nil
 	}
 }

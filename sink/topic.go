@@ -2,8 +2,11 @@ package sink
 
 import (
 	"strings"
+	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
+
+	"github.com/millrace/millrace/schema/clickhouse"
 )
 
 // The tables that are loaded.
@@ -16,6 +19,8 @@ const (
 type topic struct {
 	log       uint16
 	table     string
+	time      string        // the column that the table is partitioned by
+	keeps     time.Duration // how long the table keeps a row; 0: for good
 	statement string
 	newLoader func() (loader, *spares)
 }
@@ -23,14 +28,14 @@ type topic struct {
 func newTopics(events, quarantine Topic) map[string]topic {
 	return map[string]topic{
 		events.Name: {
-			log: events.Log, table: eventsTable, statement: insertStatement(eventsTable, newEventColumns().Input()),
+			log: events.Log, table: eventsTable, time: "ts", statement: insertStatement("`"+eventsTable+"`", newEventColumns().Input()),
 			newLoader: func() (loader, *spares) {
 				l := newEventLoader()
 				return l, l.spares
 			},
 		},
 		quarantine.Name: {
-			log: quarantine.Log, table: quarantineTable, statement: insertStatement(quarantineTable, newQuarantineColumns().Input()),
+			log: quarantine.Log, table: quarantineTable, time: "at", keeps: clickhouse.QuarantineTTL, statement: insertStatement("`"+quarantineTable+"`", newQuarantineColumns().Input()),
 			newLoader: func() (loader, *spares) {
 				l := newQuarantineLoader()
 				return l, l.spares
@@ -39,10 +44,10 @@ func newTopics(events, quarantine Topic) map[string]topic {
 	}
 }
 
-// insertStatement names every column: the table may have more, with defaults. The rows follow as a native block.
+// insertStatement names every column: the table, given as it stands in SQL, may have more, with defaults. The rows follow as a native block.
 func insertStatement(table string, input proto.Input) string {
 	var b strings.Builder
-	b.WriteString("INSERT INTO `" + table + "` (")
+	b.WriteString("INSERT INTO " + table + " (")
 	for i, col := range input {
 		if i > 0 {
 			b.WriteString(", ")

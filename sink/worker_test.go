@@ -11,18 +11,32 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/sink/exact"
 )
 
 // heldStore takes blocks and answers when told to.
 type heldStore struct {
-	blocks chan *block
-	answer chan error
-	closed bool
+	blocks    chan *block
+	answer    chan error
+	confirms  int
+	takeovers int
+	next      int64 // where a takeover ends
+	closed    bool
+}
+
+func (s *heldStore) takeover() (int64, error) {
+	s.takeovers++
+	return s.next, nil
 }
 
 func (s *heldStore) block(b *block) error {
 	s.blocks <- b
 	return <-s.answer
+}
+
+func (s *heldStore) confirm() error {
+	s.confirms++
+	return nil
 }
 
 func (s *heldStore) close() { s.closed = true }
@@ -40,16 +54,17 @@ func startWorker(t *testing.T, cfg Config) *workerTest {
 	m := newMetrics(metrics.NewSet(), eventsTable, quarantineTable)
 	f := &fetcher{cfg: &cfg, log: slog.New(slog.DiscardHandler), metrics: m, wake: make(map[int32]chan struct{}), stale: make(chan struct{}, 1)}
 	tp := broker.TopicPartition{Topic: "events", Partition: 5}
-	stats := m.assign(tp, 100)
+	stats := m.assign(tp)
 	w := &workerTest{
-		store:   &heldStore{blocks: make(chan *block), answer: make(chan error)},
+		store:   &heldStore{blocks: make(chan *block), answer: make(chan error), next: 100},
 		revoked: make(chan struct{}),
 		result:  make(chan error, 1),
 		next:    100,
 	}
 	c := testCutter(cfg)
-	w.worker = &worker{src: f.add(tp, 100, stats), fetcher: f, cutter: c, slots: make(chan struct{}, 1), store: w.store, stats: stats}
+	w.worker = &worker{src: f.add(tp, stats), fetcher: f, cutter: c, slots: make(chan struct{}, 1), store: w.store, stats: stats}
 	go func() { w.result <- w.run(w.revoked) }()
+	synctest.Wait() // the takeover is over
 	return w
 }
 
@@ -163,9 +178,66 @@ func TestWorkerStoresNothingAfterABlockThatWasNotStored(t *testing.T) {
 		w.give(t, 10)
 		<-w.store.blocks
 		w.give(t, 10)
-		w.store.answer <- errFenced
-		if err := <-w.result; !errors.Is(err, errFenced) || w.left != 20 {
+		w.store.answer <- exact.ErrFenced
+		if err := <-w.result; !errors.Is(err, exact.ErrFenced) || w.left != 20 {
 			t.Errorf("ended with %v, %d rows left", err, w.left)
+		}
+	})
+}
+
+// What is stored is confirmed at once when no block is ready to do it, and by the next block when one is.
+func TestStoredBlockIsConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := DefaultConfig()
+		cfg.BlockRows = 10
+		w := startWorker(t, cfg)
+		w.give(t, 10)
+		<-w.store.blocks
+		w.give(t, 10)
+		w.store.answer <- nil
+		<-w.store.blocks
+		if w.store.confirms != 1 {
+			t.Error("confirmed alone although the next block was ready")
+		}
+		w.store.answer <- nil
+		synctest.Wait()
+		if w.store.confirms != 2 {
+			t.Errorf("%d confirmations after that of the takeover", w.store.confirms-1)
+		}
+		close(w.src.out)
+		if err := <-w.result; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// After a row was given up everything behind it is decoded anew, from where the takeover says.
+func TestRestartThrowsAwayWhatIsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := DefaultConfig()
+		cfg.BlockRows = 10
+		w := startWorker(t, cfg)
+		w.give(t, 10)
+		<-w.store.blocks
+		w.give(t, 4)
+		w.store.next = 110
+		w.store.answer <- exact.ErrRestart
+		synctest.Wait()
+		w.fetcher.mu.Lock()
+		state, offset := w.src.state, w.src.offset
+		w.fetcher.mu.Unlock()
+		if w.store.takeovers != 2 || state != idle || offset != 110 || w.cutter.forming.first != 110 || w.cutter.forming.rows != 0 {
+			t.Errorf("%d takeovers, state %v, next fetch at %d, forming from %d with %d rows", w.store.takeovers, state, offset, w.cutter.forming.first, w.cutter.forming.rows)
+		}
+		w.next = 110
+		w.give(t, 10)
+		if b := <-w.store.blocks; b.first != 110 || b.rows != 10 {
+			t.Errorf("block from %d with %d rows", b.first, b.rows)
+		}
+		w.store.answer <- nil
+		close(w.src.out)
+		if err := <-w.result; err != nil {
+			t.Error(err)
 		}
 	})
 }

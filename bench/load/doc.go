@@ -8,6 +8,7 @@
 //   - runner.go: New, Run, and how a run ends; worker.go: the story of one request
 //   - client.go, target.go, stale_unix.go: the connection and what is written on it; reader.go: what is read from it
 //   - answer.go: what an answer says of each event; failure.go: what went wrong without one
+//   - resend.go: requests that are sent again, and what several answers say together
 //   - recorder.go, ticker.go, histogram.go: counts and times, by interval and in total
 //   - compress.go: bodies that are compressed as they leave
 //
@@ -17,7 +18,7 @@
 // than Load.DropAfter is dropped and counted. In mode saturate each connection sends as soon as the answer before is there; a request is due when it is sent.
 //
 // Numbers. Producer p counts its events from 0 and sends its bodies in turn, so that slot = seq mod number of slots. What was sent keeps its numbers whatever
-// the outcome: nothing is sent a second time. A request that could not leave, because it was dropped or there was no connection, takes none.
+// the outcome; nothing is sent a second time, unless Options.Resend asks for it, and then it keeps them too. A request that could not leave, because it was dropped or there was no connection, takes none.
 //
 // Times. Latency and service time are recorded for every request that was answered, with whatever status, or that timed out. A request whose
 // connection broke has no time: how soon a target fails says nothing about how fast it is.

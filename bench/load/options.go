@@ -31,6 +31,11 @@ type Options struct {
 	Interval time.Duration
 	// ParseAnswers is false for targets that answer only a status: then 200 means that everything was accepted, and bodies are not looked at.
 	ParseAnswers bool
+	// Resend says which requests are sent again, byte for byte. All sends of a body are one Entry, with the answer that binds the server most of each event, and one
+	// latency, up to the last answer. Default Never.
+	Resend ResendPolicy
+	// ResendFor is how long a request is sent again. Default 30 s.
+	ResendFor time.Duration
 }
 
 func (o *Options) validate() error {
@@ -43,6 +48,9 @@ func (o *Options) validate() error {
 	}
 	if o.Interval < 0 {
 		problems = append(problems, fmt.Errorf("interval %v is negative", o.Interval))
+	}
+	if o.ResendFor < 0 {
+		problems = append(problems, fmt.Errorf("resend for %v is negative", o.ResendFor))
 	}
 	return errors.Join(problems...)
 }

@@ -80,6 +80,7 @@ func (c *Counts) merge(from *Counts) {
 	c.Errors += from.Errors
 	c.Late += from.Late
 	c.Dropped += from.Dropped
+	c.Resent += from.Resent
 	c.BytesSent += from.BytesSent
 }
 

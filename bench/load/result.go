@@ -4,15 +4,16 @@ import "time"
 
 // Counts is what happened to events and requests. Rates are counts of events divided by the seconds they took.
 type Counts struct {
-	Scheduled uint64 `json:"scheduled"` // events whose time had come, by the schedule alone (mode saturate: as sent)
-	Sent      uint64 `json:"sent"`      // events
-	Accepted  uint64 `json:"accepted"`  // events
-	Rejected  uint64 `json:"rejected"`  // events refused for good, kept in quarantine or not
-	Unknown   uint64 `json:"unknown"`   // events without a clear answer
-	Requests  uint64 `json:"requests"`  // answered or failed; one that failed before it was sent, for want of a connection, too
-	Errors    uint64 `json:"errors"`    // requests without an understandable answer or with another status than 200, except a 400 where every event had to be refused
-	Late      uint64 `json:"late"`      // requests that left later than Load.LateAfter after their time
-	Dropped   uint64 `json:"dropped"`   // requests never sent, because no connection was free for Load.DropAfter
+	Scheduled uint64 `json:"scheduled"`        // events whose time had come, by the schedule alone (mode saturate: as sent)
+	Sent      uint64 `json:"sent"`             // events
+	Accepted  uint64 `json:"accepted"`         // events
+	Rejected  uint64 `json:"rejected"`         // events refused for good, kept in quarantine or not
+	Unknown   uint64 `json:"unknown"`          // events without a clear answer
+	Requests  uint64 `json:"requests"`         // answered or failed; one that failed before it was sent, for want of a connection, too
+	Errors    uint64 `json:"errors"`           // requests without an understandable answer or with another status than 200, except a 400 where every event had to be refused
+	Late      uint64 `json:"late"`             // requests that left later than Load.LateAfter after their time
+	Dropped   uint64 `json:"dropped"`          // requests never sent, because no connection was free for Load.DropAfter
+	Resent    uint64 `json:"resent,omitempty"` // requests sent once more, see Options.Resend
 	BytesSent uint64 `json:"bytes_sent"`
 }
 

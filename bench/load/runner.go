@@ -52,6 +52,9 @@ func New(o Options) (*Runner, error) {
 	if o.Interval == 0 {
 		o.Interval = time.Second
 	}
+	if o.ResendFor == 0 {
+		o.ResendFor = defaultResendFor
+	}
 	r := &Runner{options: o, load: &o.Scenario.Load, duration: o.Scenario.Duration(), recorder: newRecorder()}
 	var err error
 	if r.compressor, err = newCompressor(r.load.Compression); err != nil {

@@ -28,6 +28,7 @@ type worker struct {
 	body     int    // the next to be sent
 	failures int    // in a row
 	packed   []byte // the compressed body
+	spare    []ledger.Result
 	outcome  outcome
 	entry    ledger.Entry
 	lastSent time.Duration
@@ -123,29 +124,20 @@ func (w *worker) request(due time.Duration, warmup bool) error {
 	if !r.open() {
 		due = sent
 	}
-	answer, n, err := w.client.exchange(payload, r.begin.Add(sent))
-	done := r.now()
-
 	e := &w.entry
 	*e = ledger.Entry{
 		Producer: w.producer.Number, Seq: w.seq, Events: uint16(body.Events), Stamp: stamp,
-		Intended: r.unix(due), Sent: r.unix(sent), Done: r.unix(done), Answer: ledger.Unknown, Results: e.Results[:0],
+		Intended: r.unix(due), Sent: r.unix(sent), Answer: ledger.Unknown, Results: e.Results[:0],
 	}
-	switch {
-	case err == nil:
-		w.failures = 0
-		o.kind = judge(e, &answer, r.options.ParseAnswers, w.hopeless[w.body])
-	case r.cut.Err() != nil:
-		o.kind = kindAborted
-	default:
-		w.failures++
-		o.kind = failureKind(err)
-	}
+	var written int64
+	o.kind, o.timed, written = w.deliver(e, payload, sent)
+	done := r.now()
+	e.Done = r.unix(done)
 	w.seq += uint64(body.Events)
 	w.body = (w.body + 1) % len(w.producer.Bodies)
 	w.lastSent = sent
 
-	o.counts.Sent, o.counts.BytesSent = uint64(body.Events), uint64(n)
+	o.counts.Sent, o.counts.BytesSent = uint64(body.Events), uint64(written)
 	o.counts.Tally(e)
 	if o.kind != "" {
 		o.counts.Errors = 1
@@ -157,7 +149,6 @@ func (w *worker) request(due time.Duration, warmup bool) error {
 	} else {
 		o.counts.Scheduled = uint64(body.Events)
 	}
-	o.timed = err == nil || o.kind == kindTimeout
 	o.latency, o.service = done-due, done-sent
 	w.shard.record(o, warmup)
 	if r.options.Record == nil {

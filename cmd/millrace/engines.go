@@ -119,7 +119,7 @@ func newEngines(ctx context.Context, c *config.Config, p *ports, dir *datadir.Di
 		c.ClickHouse.Addresses = []string{p.ClickHouseTCP}
 		e.clickhouse, err = supervise("clickhouse", embeddedclickhouse.Config{
 			Dir: clickhouseDir, HTTPPort: picked[1], TCPPort: picked[2], MaxMemoryBytes: c.ClickHouse.EmbeddedMaxMemoryBytes,
-			Library: c.ClickHouse.Library, Binary: c.ClickHouse.Binary,
+			Library: c.ClickHouse.Library, Binary: c.ClickHouse.Binary, Backups: backupsDir(dir.Path()),
 		}, log, set)
 	}
 	return e, err

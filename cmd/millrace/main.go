@@ -85,8 +85,8 @@ where that was set.`,
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "try", Title: "Try and watch:"}, &cobra.Group{ID: "operate", Title: "Operate:"})
 	for id, commands := range map[string][]*cobra.Command{
 		"run":     {newServe()},
-		"try":     {newSend(), newTail(), newBench()},
-		"operate": {newMigrate(), newConfig(), newKeys(), newVersion()},
+		"try":     {newSend(), newTail(), newBench(), newFaultlab()},
+		"operate": {newMigrate(), newSink(), newBackup(), newRestore(), newConfig(), newKeys(), newVersion()},
 	} {
 		for _, c := range commands {
 			c.GroupID = id
@@ -98,14 +98,16 @@ where that was set.`,
 	return root
 }
 
-// misuse makes usage errors of what cobra finds wrong with a command's words, which it reports without a type. A command that only groups others takes
-// none: its name alone prints the help, an unknown word after it is an error.
+// misuse makes usage errors of what cobra finds wrong with a command's words, which it reports without a type. A command that only groups others, and
+// does nothing itself, takes none: its name alone prints the help, an unknown word after it is an error.
 func misuse(cmd *cobra.Command) {
 	check := cmd.Args
 	if cmd.HasSubCommands() {
-		check = unknownCommand
-		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-		cmd.DisableFlagsInUseLine = true
+		if cmd.RunE == nil {
+			check = unknownCommand
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			cmd.DisableFlagsInUseLine = true
+		}
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if check == nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/millrace/millrace/broker"
 	"github.com/millrace/millrace/cmd/internal/admin"
+	"github.com/millrace/millrace/cmd/internal/backlog"
 	"github.com/millrace/millrace/cmd/internal/config"
 	"github.com/millrace/millrace/cmd/internal/datadir"
 	"github.com/millrace/millrace/cmd/internal/keys"
@@ -87,13 +89,15 @@ type server struct {
 	health  *admin.Health
 
 	// Set by prepare, once the engines are up.
-	client   *broker.Client
-	topics   *topics.Topics
-	pins     topics.Pins
-	warnings []string
-	pipeline *pipeline.Pipeline
-	sink     *sink.Sink
-	door     *ingest.Server
+	client    *broker.Client
+	topics    *topics.Topics
+	pins      topics.Pins
+	warnings  []string
+	pipeline  *pipeline.Pipeline
+	sink      *sink.Sink
+	retention atomic.Pointer[backlog.Retention] // nil: not watched; the admin listener is there before
+	running   atomic.Pointer[sink.Sink]         // the same, for the admin listener, which is there before
+	door      *ingest.Server
 }
 
 // serve runs until a signal, then drains. It is the story of the process, in order.
@@ -143,12 +147,15 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 
 	// Started from the top, stopped from the bottom: the door closes first, the engines end last.
 	group := run.New(s.log)
-	adminServer := admin.New(admin.Options{Health: s.health, Level: level, Sets: []*metrics.Set{s.metrics}, Log: s.log.With("component", "admin")})
+	adminServer := admin.New(admin.Options{Health: s.health, Level: level, Sets: []*metrics.Set{s.metrics}, Routes: s.sinkRoutes(), Log: s.log.With("component", "admin")})
 	group.Add(run.Stage{Name: "admin", Run: func(ctx context.Context) error { return adminServer.Run(ctx, adminListener) }, StopTimeout: adminStop})
 	s.addEngines(group)
 	group.Add(run.Stage{Name: "prepare", Start: s.prepare, Drain: s.release, StopTimeout: releaseStop})
 	if r.sinks() {
 		group.Add(run.Stage{Name: "sink", Run: func(ctx context.Context) error { return s.sink.Run(ctx) }, StopTimeout: c.Sink.DrainTimeout + stopMargin})
+	}
+	if s.watchesRetention() {
+		group.Add(run.Stage{Name: "retention guard", Run: func(ctx context.Context) error { return s.retention.Load().Run(ctx) }, StopTimeout: adminStop})
 	}
 	if r.ingests() {
 		group.Add(run.Stage{

@@ -13,15 +13,34 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// tables are the ones that inserts go to.
-var tables = []struct {
+// tableColumns is a table and the columns that are written to it.
+type tableColumns struct {
 	name    string
 	columns []Column
-}{{"events", EventColumns}, {"quarantine", QuarantineColumns}}
+}
 
-// Assert checks everything that the sink's inserts rely on: the server's version, that all migrations are applied, that the tables have the columns the sink writes, that they
-// remember enough deduplication tokens, and that the settings it pins may be set and mean what they should. Every failure is reported, with its cure. ErrPending and ErrChecksum
-// are among them.
+// tables are the ones that the sink and its auditor write to.
+var tables = []tableColumns{
+	{"events", EventColumns},
+	{"quarantine", QuarantineColumns},
+	{"rollup_1m", rollupColumns["rollup_1m"]},
+	{"rollup_1h", rollupColumns["rollup_1h"]},
+	{"user_day", rollupColumns["user_day"]},
+	{"sessions", rollupColumns["sessions"]},
+	{"audit_queue", auditColumns},
+}
+
+// Assert checks everything that the sink's inserts and repairs rely on:
+//
+//   - the server's version, and that all migrations are applied
+//   - the settings that inserts pin: that they may be set and mean what they should
+//   - that the tables have the columns that are written
+//   - that the views of the migrations are there, unchanged
+//   - that events, quarantine and every table that any view fills from them, users' own views included, remember enough deduplication tokens, and that no insert of
+//     one month reaches many partitions of them
+//   - the rights of the user, and that the staging database can be written
+//
+// Every failure is reported, with its cure. ErrPending and ErrChecksum are among them. It makes and drops an empty table in the staging database.
 func Assert(ctx context.Context, db *DB) error {
 	if err := db.assertVersion(ctx); err != nil {
 		return err
@@ -35,8 +54,9 @@ func Assert(ctx context.Context, db *DB) error {
 	}
 	errs := []error{db.assertPinned(ctx), db.assertInherited(ctx)}
 	for _, t := range tables {
-		errs = append(errs, db.assertColumns(ctx, t.name, t.columns), db.assertWindow(ctx, t.name))
+		errs = append(errs, db.assertColumns(ctx, t.name, t.columns))
 	}
+	errs = append(errs, db.assertViews(ctx), db.assertTargets(ctx), db.assertRights(ctx, rights), db.assertStaging(ctx))
 	return errors.Join(errs...)
 }
 
@@ -104,28 +124,19 @@ func (db *DB) columns(ctx context.Context, table string) (map[string]string, err
 }
 
 // assertWindow demands that the table remembers the tokens of enough inserts, and, where it is replicated, for long enough. What the table does not say is the server's default,
-// which for plain tables is none at all.
-func (db *DB) assertWindow(ctx context.Context, table string) error {
-	var engine, full string
-	err := db.conn.QueryRow(parameters(ctx, map[string]string{"database": db.database, "table": table}),
-		"SELECT engine, engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}").Scan(&engine, &full)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil // assertColumns has said so
-	}
-	if err != nil {
-		return fmt.Errorf("read the settings of %s: %w", table, err)
-	}
-	if !strings.HasPrefix(engine, "Replicated") {
-		return db.assertTableSetting(ctx, table, full, "system.merge_tree_settings", "non_replicated_deduplication_window", DeduplicationWindow)
+// which for plain tables is none at all. role says in the message what the table is for.
+func (db *DB) assertWindow(ctx context.Context, r relation, role string) error {
+	if !r.replicated() {
+		return db.assertTableSetting(ctx, r, role, "system.merge_tree_settings", "non_replicated_deduplication_window", DeduplicationWindow)
 	}
 	return errors.Join(
-		db.assertTableSetting(ctx, table, full, "system.replicated_merge_tree_settings", "replicated_deduplication_window", DeduplicationWindow),
-		db.assertTableSetting(ctx, table, full, "system.replicated_merge_tree_settings", "replicated_deduplication_window_seconds", deduplicationSeconds),
+		db.assertTableSetting(ctx, r, role, "system.replicated_merge_tree_settings", "replicated_deduplication_window", DeduplicationWindow),
+		db.assertTableSetting(ctx, r, role, "system.replicated_merge_tree_settings", "replicated_deduplication_window_seconds", deduplicationSeconds),
 	)
 }
 
-func (db *DB) assertTableSetting(ctx context.Context, table, engineFull, defaults, setting string, least uint64) error {
-	value, ok := tableSetting(engineFull, setting)
+func (db *DB) assertTableSetting(ctx context.Context, r relation, role, defaults, setting string, least uint64) error {
+	value, ok := tableSetting(r.engineFull, setting)
 	if !ok {
 		var text string
 		if err := db.conn.QueryRow(parameters(ctx, map[string]string{"name": setting}), "SELECT value FROM "+defaults+" WHERE name = {name:String}").Scan(&text); err != nil {
@@ -137,7 +148,7 @@ func (db *DB) assertTableSetting(ctx context.Context, table, engineFull, default
 		}
 	}
 	if value < least {
-		return fmt.Errorf("setting %s of table %s.%s is %d, inserts need %d or more to be exact: ALTER TABLE %s.%s MODIFY SETTING %s = %d", setting, db.database, table, value, least, db.database, table, setting, least)
+		return fmt.Errorf("setting %s of table %s%s is %d, inserts need %d or more to be exact: ALTER TABLE %s MODIFY SETTING %s = %d", setting, r.name, role, value, least, r.name, setting, least)
 	}
 	return nil
 }

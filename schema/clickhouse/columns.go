@@ -86,3 +86,57 @@ var QuarantineColumns = []Column{
 	{"_partition", "UInt16"},
 	{"_offset", "UInt64"},
 }
+
+const (
+	sumInt64   = "SimpleAggregateFunction(sum, Int64)"
+	sumDecimal = "SimpleAggregateFunction(sum, Decimal(38, 4))"
+	users      = "AggregateFunction(uniqCombined64(12), UInt64)"
+	second     = "DateTime64(0, 'UTC')"
+)
+
+// rollupColumns are the columns of the tables that the views fill.
+var rollupColumns = map[string][]Column{
+	"rollup_1m": {
+		{"project_id", "UInt32"},
+		{"event", lowCardinality},
+		{"minute", second},
+		{"n", sumInt64},
+		{"revenue", sumDecimal},
+		{"users", users},
+	},
+	"rollup_1h": {
+		{"project_id", "UInt32"},
+		{"event", lowCardinality},
+		{"hour", second},
+		{"country", lowCardinality},
+		{"device", lowCardinality},
+		{"n", sumInt64},
+		{"revenue", sumDecimal},
+		{"users", users},
+	},
+	"user_day": {
+		{"project_id", "UInt32"},
+		{"day", "Date32"},
+		{"user_h", "UInt64"},
+		{"n", sumInt64},
+		{"first_ts", "SimpleAggregateFunction(min, " + millis + ")"},
+		{"last_ts", "SimpleAggregateFunction(max, " + millis + ")"},
+	},
+	"sessions": {
+		{"project_id", "UInt32"},
+		{"day", "Date32"},
+		{"session_id", "UUID"},
+		{"first", "SimpleAggregateFunction(min, Tuple(ts " + millis + ", user_h UInt64, path String, referrer String, utm_source String))"},
+		{"last", "SimpleAggregateFunction(max, Tuple(ts " + millis + ", path String))"},
+		{"events", sumInt64},
+		{"pageviews", sumInt64},
+		{"revenue", sumDecimal},
+	},
+}
+
+// auditColumns are those of table audit_queue.
+var auditColumns = []Column{
+	{"at", millis},
+	{"hour", second},
+	{"reason", lowCardinality},
+}

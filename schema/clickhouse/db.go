@@ -58,3 +58,6 @@ func (db *DB) Conn() driver.Conn { return db.conn }
 
 // Database is the name of the database that holds the tables.
 func (db *DB) Database() string { return db.database }
+
+// StagingDatabase is the name of the database in which rows wait before a repair attaches them to the tables. A migration makes it.
+func (db *DB) StagingDatabase() string { return StagingDatabase(db.database) }

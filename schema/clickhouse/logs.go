@@ -27,19 +27,35 @@ type Log struct {
 // No number is given twice, and callers at once agree: each inserts the next number under a token of that number, so the server keeps the first and drops the others, whose
 // callers look again.
 func AllotLog(ctx context.Context, db *DB, clusterID, topic string, partitions int) (Log, error) {
+	l, err := db.allot(ctx, clusterID, topic, partitions, 0)
+	if err == nil && partitions < l.Partitions {
+		return Log{}, fmt.Errorf("%w: %s has %d, log %d has %d: bring the old topic back, or name a new one in broker.topic", ErrPartitions, topic, partitions, l.Number, l.Partitions)
+	}
+	return l, err
+}
+
+// AdoptLog begins a new life of the topic on the cluster, with partitions pinned to what the topic has now, whatever lives it has had. It is for a topic whose records are no
+// longer those that its rows were loaded from. Callers at once agree on one new life.
+func AdoptLog(ctx context.Context, db *DB, clusterID, topic string, partitions int) (Log, error) {
+	present, _, err := db.log(ctx, clusterID, topic)
+	if err != nil {
+		return Log{}, err
+	}
+	return db.allot(ctx, clusterID, topic, partitions, present.Number)
+}
+
+// allot returns the present life of the topic if its number is higher than above, and makes that life when it is not.
+func (db *DB) allot(ctx context.Context, clusterID, topic string, partitions int, above uint16) (Log, error) {
 	if partitions < 1 || partitions > math.MaxUint16 {
 		return Log{}, fmt.Errorf("allot a log number: topic %s has %d partitions, want 1 to %d", topic, partitions, math.MaxUint16)
 	}
 	tried := uint64(0)
 	for range allotAttempts {
 		l, top, err := db.log(ctx, clusterID, topic)
-		switch {
-		case err != nil:
+		if err != nil {
 			return Log{}, err
-		case l.Number == 0:
-		case partitions < l.Partitions:
-			return Log{}, fmt.Errorf("%w: %s has %d, log %d has %d: bring the old topic back, or name a new one in broker.topic", ErrPartitions, topic, partitions, l.Number, l.Partitions)
-		default:
+		}
+		if l.Number > above {
 			return l, nil
 		}
 		// A number whose row is not there although it was tried is lost: the server noted the token and died before the row was stored.

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -115,5 +116,72 @@ func TestAllotLogSkipsLostNumbers(t *testing.T) {
 	got, err := AllotLog(within(t), db, "c", "events", 4)
 	if err != nil || got != (Log{3, 4}) {
 		t.Errorf("got %+v, %v, want number 3", got, err)
+	}
+}
+
+func TestAdoptLogBeginsANewLife(t *testing.T) {
+	db := migrated(t, enginetest.ClickHouse(t), "l5")
+	for _, c := range []struct {
+		call       func(context.Context, *DB, string, string, int) (Log, error)
+		cluster    string
+		partitions int
+		want       Log
+	}{
+		{AllotLog, "c1", 4, Log{1, 4}},
+		{AdoptLog, "c1", 2, Log{2, 2}}, // fewer than were pinned: they were those of another life
+		{AllotLog, "c1", 2, Log{2, 2}},
+		{AdoptLog, "c1", 2, Log{3, 2}}, // again, although nothing seems to have changed
+		{AllotLog, "c1", 3, Log{3, 2}},
+		{AdoptLog, "c2", 7, Log{4, 7}}, // one that had no life yet
+		{AllotLog, "c2", 7, Log{4, 7}},
+	} {
+		got, err := c.call(within(t), db, c.cluster, "events", c.partitions)
+		if err != nil || got != c.want {
+			t.Errorf("cluster %s, %d partitions: %+v, %v, want %+v", c.cluster, c.partitions, got, err, c.want)
+		}
+	}
+	if _, err := AdoptLog(within(t), db, "c1", "events", 0); err == nil {
+		t.Error("no partitions were taken")
+	}
+	exec(t, db, "INSERT INTO {db}.logs SELECT 65535, 'c', 'last', 1, now64(3)")
+	_, err := AdoptLog(within(t), db, "c1", "events", 1)
+	mustContain(t, err, "65535", "l5.logs")
+}
+
+// People adopt at once, while another topic gets its first life: all get new lives, and no topic gets another's.
+func TestAdoptLogAtOnce(t *testing.T) {
+	engine := enginetest.ClickHouse(t)
+	db := migrated(t, engine, "l6")
+	first, err := AllotLog(within(t), db, "c", "events", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	begin := make(chan struct{})
+	got := make([]Log, 6)
+	for i := range got {
+		db := openDB(t, engine, "l6")
+		wg.Go(func() {
+			<-begin
+			var err error
+			if i%3 == 0 {
+				got[i], err = AllotLog(within(t), db, "c", "quarantine", 1)
+			} else {
+				got[i], err = AdoptLog(within(t), db, "c", "events", 4)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(begin)
+	wg.Wait()
+	for i, l := range got {
+		switch {
+		case i%3 == 0 && l != got[0]:
+			t.Errorf("quarantine got %+v and %+v", got[0], l)
+		case i%3 != 0 && (l.Number <= first.Number || l.Number == got[0].Number || l.Partitions != 4):
+			t.Errorf("events got %+v after %+v, quarantine %+v", l, first, got[0])
+		}
 	}
 }

@@ -117,7 +117,7 @@ func TestMigrationFiles(t *testing.T) {
 			t.Errorf("migration %d is %04d_%s with %d statements: numbers must be 1, 2, 3 …", i+1, m.Version, m.Name, len(m.Statements))
 		}
 		for _, s := range m.Statements {
-			if strings.Contains(s, "millrace.") || strings.Contains(s, "{database}") || !strings.Contains(s, "some_db.") || strings.HasSuffix(s, ";") {
+			if strings.Contains(s, "millrace") || strings.Contains(s, "{database}") || !strings.Contains(s, "some_db.") && !strings.Contains(s, "EXISTS some_db_staging\n") || strings.HasSuffix(s, ";") {
 				t.Errorf("%04d_%s: the database's name must come from the configuration:\n%s", m.Version, m.Name, s)
 			}
 			if !strings.Contains(s, "IF NOT EXISTS") && !strings.Contains(s, "IF EXISTS") && !strings.Contains(s, "OR REPLACE") {

@@ -35,7 +35,9 @@ type Options struct {
 	Level *slog.LevelVar
 	// Sets are written to /metrics, each with its own metric families, before the metrics of Go and the process.
 	Sets []*metrics.Set
-	Log  *slog.Logger
+	// Routes are further ones by pattern, as "POST /sink/resume", answered to clients on this machine only.
+	Routes map[string]http.HandlerFunc
+	Log    *slog.Logger
 }
 
 // Server is the admin listener.
@@ -97,6 +99,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", health(s.opts.Health.Ready))
 	mux.HandleFunc("GET /log/level", local(s.level))
 	mux.HandleFunc("PUT /log/level", local(s.setLevel))
+	for pattern, handler := range s.opts.Routes {
+		mux.HandleFunc(pattern, local(handler))
+	}
 	mux.HandleFunc("GET /debug/pprof/", local(pprof.Index))
 	mux.HandleFunc("GET /debug/pprof/cmdline", local(pprof.Cmdline))
 	mux.HandleFunc("GET /debug/pprof/profile", local(pprof.Profile))

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/millrace/millrace/sink/failpoint"
 )
 
 // Set with -ldflags "-X …"; a build without them says so.
@@ -23,12 +25,14 @@ type Info struct {
 	Date     string `json:"date,omitempty"`
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
+	// Failpoints: a build for tests, which can be told to stop, die or leave protections out.
+	Failpoints bool `json:"failpoints,omitempty"`
 }
 
 // Get returns the version of the running program. What the linker did not set is taken from the build information that the Go tool
 // records, if it did.
 func Get() Info {
-	i := Info{Version: Version, Commit: Commit, Date: Date, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	i := Info{Version: Version, Commit: Commit, Date: Date, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Failpoints: failpoint.Enabled}
 	if i.Commit == "" {
 		if build, ok := debug.ReadBuildInfo(); ok {
 			i.fill(build)
@@ -69,5 +73,9 @@ func (i Info) String() string {
 	if i.Date != "" {
 		s += i.Date + ", "
 	}
-	return s + i.Go + ", " + i.Platform + ")"
+	s += i.Go + ", " + i.Platform
+	if i.Failpoints {
+		s += ", with failpoints: for tests only"
+	}
+	return s + ")"
 }

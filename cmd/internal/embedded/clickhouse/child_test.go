@@ -308,6 +308,7 @@ func TestDefaultUserReachesNothingOutside(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	e.must(t, "CREATE TABLE default.t ENGINE = MergeTree ORDER BY a AS SELECT 1 AS a")
 	for _, sql := range []string{
 		"SELECT * FROM file('" + secret + "', LineAsString)",
 		"INSERT INTO FUNCTION file('" + secret + ".2', LineAsString) SELECT 'x'",
@@ -315,6 +316,8 @@ func TestDefaultUserReachesNothingOutside(t *testing.T) {
 		"SELECT * FROM remote('" + e.Addrs()[AddrTCP] + "', system.one)",
 		"CREATE TABLE default.f (a String) ENGINE = File(LineAsString, '" + secret + "')",
 		"BACKUP TABLE system.query_log TO File('" + secret + ".3')",
+		"BACKUP TABLE default.t TO File('inside')",
+		"BACKUP TABLE default.t TO S3('http://" + e.Addrs()[AddrHTTP] + "/bucket/key', 'id', 'secret')",
 	} {
 		if out, err := e.query(sql); err == nil || !strings.Contains(err.Error(), "ACCESS_DENIED") {
 			t.Errorf("%s: got %q, %v", sql, out, err)
@@ -327,6 +330,39 @@ func TestDefaultUserReachesNothingOutside(t *testing.T) {
 		t.Errorf("a query beyond the memory: %v", err)
 	}
 	e.must(t, "SELECT 1")
+}
+
+// The account for backups has a password that only those know who can read the engine's folder, and writes to one folder of this machine.
+func TestBackupUserReachesOneFolder(t *testing.T) {
+	cfg := newConfig(t)
+	cfg.Backups = filepath.Join(t.TempDir(), "there")
+	var passwords []string
+	for life := range 2 {
+		e := startReady(t, cfg)
+		text, err := os.ReadFile(BackupPasswordFile(cfg.Dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		passwords = append(passwords, strings.TrimSpace(string(text)))
+		e.must(t, "CREATE TABLE IF NOT EXISTS default.t ENGINE = MergeTree ORDER BY a AS SELECT 1 AS a")
+		as := []string{"user", BackupUser, "password", passwords[life]}
+		e.must(t, fmt.Sprintf("BACKUP TABLE default.t TO File('b%d')", life), as...)
+		if _, err := os.Stat(filepath.Join(cfg.Backups, fmt.Sprint("b", life), ".backup")); err != nil {
+			t.Error(err)
+		}
+		for _, place := range []string{filepath.Join(t.TempDir(), "x"), "../x", "b/../../x"} {
+			if out, err := e.query("BACKUP TABLE default.t TO File('"+place+"')", as...); err == nil || !strings.Contains(err.Error(), "not allowed") {
+				t.Errorf("to %s: got %q, %v", place, out, err)
+			}
+		}
+		e.stop(t)
+	}
+	if passwords[0] != passwords[1] || len(passwords[0]) != 32 {
+		t.Errorf("passwords %q", passwords)
+	}
+	if info, err := os.Stat(BackupPasswordFile(cfg.Dir)); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the password's file: %v, %v", info, err)
+	}
 }
 
 func TestSignalsDoNotReachTheEngine(t *testing.T) {

@@ -17,6 +17,7 @@ type Config struct {
 	HTTPPort       int    // port on 127.0.0.1; never 0, so that a restart uses the same
 	TCPPort        int    // port of the native protocol on 127.0.0.1; never 0
 	MaxMemoryBytes int64  // all queries and merges together; default 4 GiB
+	Backups        string // absolute path of the folder that BACKUP writes to; made when missing; empty: DIR/backups
 	Library        string // path of libchdb.so; empty: Locate finds it
 	Binary         string // path of a clickhouse program; empty: Locate finds it. Not together with Library
 }
@@ -29,6 +30,9 @@ func (c *Config) Validate() error {
 	var errs []error
 	if !filepath.IsAbs(c.Dir) {
 		errs = append(errs, fmt.Errorf("clickhouse.dir: %q, want an absolute path", c.Dir))
+	}
+	if c.Backups != "" && !filepath.IsAbs(c.Backups) {
+		errs = append(errs, fmt.Errorf("clickhouse.backups: %q, want an absolute path", c.Backups))
 	}
 	if c.HTTPPort < 1 || c.HTTPPort > 65535 {
 		errs = append(errs, fmt.Errorf("clickhouse.http_port: %d, want 1 to 65535", c.HTTPPort))

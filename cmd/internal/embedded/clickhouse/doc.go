@@ -12,10 +12,13 @@
 //	DIR/LOCK         flock of the running engine
 //	DIR/config.xml   written anew at each start, like users.xml
 //	DIR/db/          ClickHouse's own folder
+//	DIR/backups/     what BACKUP writes, unless Config.Backups names another folder
+//	DIR/backup-password  of the account that may back up
 //
 // The user default has no password, may connect from loopback only, and may do everything inside the database but
-// nothing outside it: it lacks the grants for files, URLs and other servers. So whoever gets a query through to the port,
-// such as a web page in a browser on this machine, reads no file and writes none.
+// nothing outside it: it lacks the grants for files, URLs and other servers, and BACKUP. So whoever gets a query through to
+// the port, such as a web page in a browser on this machine, reads no file and writes none. BACKUP has an account of its own,
+// for those who can read the engine's folder; on this machine it reaches the folder of backups only.
 //
 // Memory is capped by Config.MaxMemoryBytes; a query beyond it fails, the engine lives. Of the system logs only query_log
 // is kept, for a few days.

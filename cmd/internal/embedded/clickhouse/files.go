@@ -55,6 +55,9 @@ type fileValues struct {
 	MergeThreads     int
 	QueryLogDays     int
 	TableEngines     []string
+
+	BackupUser         string
+	BackupPasswordHash string // SHA-256, hexadecimal
 }
 
 // writeFiles makes the engine's folder and its configuration, and returns the path of config.xml. The lock must be held.
@@ -62,6 +65,12 @@ func writeFiles(cfg Config, displayName string) (string, error) {
 	db := filepath.Join(cfg.Dir, "db")
 	if err := os.MkdirAll(filepath.Join(db, "metadata"), 0o700); err != nil {
 		return "", fmt.Errorf("make data folder: %w", err)
+	}
+	if cfg.Backups == "" {
+		cfg.Backups = filepath.Join(cfg.Dir, "backups")
+	}
+	if err := os.MkdirAll(cfg.Backups, 0o700); err != nil {
+		return "", fmt.Errorf("make folder of backups: %w", err)
 	}
 	system := filepath.Join(db, "metadata", "system.sql")
 	if _, err := os.Stat(system); errors.Is(err, fs.ErrNotExist) {
@@ -83,6 +92,11 @@ func writeFiles(cfg Config, displayName string) (string, error) {
 		MergeThreads:     max(2, runtime.NumCPU()/2),
 		QueryLogDays:     queryLogDays,
 		TableEngines:     tableEngines,
+		BackupUser:       BackupUser,
+	}
+	var err error
+	if v.BackupPasswordHash, err = backupPassword(cfg.Dir); err != nil {
+		return "", err
 	}
 	config := filepath.Join(cfg.Dir, "config.xml")
 	for path, tmpl := range map[string]*template.Template{config: configTemplate, v.UsersFile: usersTemplate} {

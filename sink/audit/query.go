@@ -1,0 +1,150 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/google/uuid"
+
+	schema "github.com/millrace/millrace/schema/clickhouse"
+)
+
+// Limits of each query, so that the auditor takes little from whoever else uses the server.
+const (
+	queryMemoryBytes = 1 << 30
+	spillBytes       = 256 << 20
+	queryTime        = 10 * time.Minute
+	// goodbye is how long a query whose context has ended may take to hear of it. Then its connection is dropped.
+	goodbye = 3 * time.Second
+)
+
+var readSettings = []schema.Setting{
+	{Name: "max_memory_usage", Value: strconv.Itoa(queryMemoryBytes)},
+	{Name: "max_bytes_before_external_group_by", Value: strconv.Itoa(spillBytes)},
+	{Name: "max_execution_time", Value: strconv.Itoa(int(queryTime / time.Second))},
+	{Name: "timeout_overflow_mode", Value: "throw"},
+	{Name: "group_by_overflow_mode", Value: "throw"},
+	{Name: "max_threads", Value: "2"},
+	{Name: "use_query_cache", Value: "0"},
+	{Name: "apply_mutations_on_fly", Value: "1"},
+	{Name: "aggregate_functions_null_for_empty", Value: "0"},
+}
+
+// mutationSettings make the server answer when it is done.
+var mutationSettings = []schema.Setting{{Name: "mutations_sync", Value: "2"}}
+
+// parameters are those of a statement by name.
+type parameters map[string]string
+
+// list writes numbers as a parameter of type Array.
+func list[T int64 | uint64](numbers []T) string {
+	var b strings.Builder
+	b.WriteByte('[')
+	for i, n := range numbers {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprint(&b, n)
+	}
+	b.WriteByte(']')
+	return b.String()
+}
+
+// escapes is what the server undoes in a parameter's text.
+var escapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
+
+// run calls f with a context for one statement. When ctx ends first the server is asked to end the query: to drop the connection, as the driver
+// would, is what the embedded ClickHouse may not survive.
+func run(ctx context.Context, db *schema.DB, p parameters, settings []schema.Setting, f func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	all := clickhouse.Settings{}
+	for _, s := range settings {
+		all[s.Name] = s.Value
+	}
+	escaped := clickhouse.Parameters{}
+	for name, value := range p {
+		escaped[name] = escapes.Replace(value)
+	}
+	id := "millrace-audit-" + uuid.NewString()
+	query, drop := context.WithCancel(context.WithoutCancel(ctx))
+	defer drop()
+	over, joined := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(joined)
+		select {
+		case <-over:
+		case <-ctx.Done():
+			kill(query, db, id, over)
+			drop()
+		}
+	}()
+	err := f(clickhouse.Context(query, clickhouse.WithQueryID(id), clickhouse.WithSettings(all), clickhouse.WithParameters(escaped)))
+	close(over)
+	<-joined
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// kill ends the query id, which may not have reached the server yet, and returns when it is over or after goodbye.
+func kill(ctx context.Context, db *schema.DB, id string, over <-chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	again := time.NewTicker(goodbye / 20)
+	defer again.Stop()
+	for {
+		_ = db.Conn().Exec(clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"id": id})), "KILL QUERY WHERE query_id = {id:String} ASYNC FORMAT Null") // tried again
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// exec runs a statement without an answer.
+func (a *Auditor) exec(ctx context.Context, statement string, p parameters, settings []schema.Setting) error {
+	return run(ctx, a.db, p, settings, func(ctx context.Context) error { return a.db.Conn().Exec(ctx, statement) })
+}
+
+// query calls each for every row of the answer; into is what a row is read to.
+func (a *Auditor) query(ctx context.Context, statement string, p parameters, each func(), into ...any) error {
+	return run(ctx, a.db, p, a.limits, func(ctx context.Context) error {
+		rows, err := a.db.Conn().Query(ctx, statement)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			if err := rows.Scan(into...); err != nil {
+				return errors.Join(err, rows.Close())
+			}
+			each()
+		}
+		return errors.Join(rows.Err(), rows.Close())
+	})
+}
+
+// beyondLimits tells that a query wanted more memory, time or rows than it may have, by these settings or by the account's, so that one for fewer buckets may do.
+func beyondLimits(err error) bool {
+	var e *clickhouse.Exception
+	return errors.As(err, &e) && (e.Code == 158 || e.Code == 159 || e.Code == 160 || e.Code == 241)
+}
+
+// span is the parameters low, high and buckets of buckets, which are sorted in either direction.
+func span(buckets []int64) parameters {
+	return parameters{
+		"low":     strconv.FormatInt(min(buckets[0], buckets[len(buckets)-1]), 10),
+		"high":    strconv.FormatInt(max(buckets[0], buckets[len(buckets)-1]), 10),
+		"buckets": list(buckets),
+	}
+}

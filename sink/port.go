@@ -1,0 +1,415 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+
+	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/schema"
+	"github.com/millrace/millrace/sink/audit"
+	"github.com/millrace/millrace/sink/dedup"
+	"github.com/millrace/millrace/sink/exact"
+	"github.com/millrace/millrace/sink/failpoint"
+)
+
+// port is what the protocol sees of the world: one partition in one generation. It is used by one goroutine at a time: the worker's while the partition
+// is taken over, the storing one afterwards. The ids belong to the worker's.
+type port struct {
+	sink       *Sink
+	tp         broker.TopicPartition
+	where      string // topic/partition
+	topic      topic
+	generation *broker.Generation
+	handle     *handle
+	stats      *partitionStats
+	log        *slog.Logger
+	tables     tables
+	reader     reader
+	rejecter   rejecter
+	builder    *builder // that of the worker's cutter: its ids decide what has a row
+	staged     []int32  // months of the staging table
+
+	said  reminder
+	retry backoff
+
+	// revoked is closed when the generation has ended, stop when the process ends: from then on nothing is tried again.
+	revoked, stop <-chan struct{}
+}
+
+var _ exact.Port = (*port)(nil)
+
+// Step is where failpoints are.
+func (p *port) Step(s exact.Step) {
+	p.sink.metrics.step(s)
+	failpoint.Hit(string(s), p.where)
+}
+
+func (p *port) Now() int64 { return time.Now().UnixMilli() }
+
+func (p *port) Committed(ctx context.Context) (offset int64, metadata string, err error) {
+	offsets, err := p.sink.client.FetchOffsets(ctx, p.generation.GroupID, p.tp.Topic, []int32{p.tp.Partition})
+	if err != nil {
+		return 0, "", p.unrouted(err)
+	}
+	o := offsets[p.tp.Partition]
+	return o.Offset, o.Metadata, nil
+}
+
+func (p *port) Bounds(ctx context.Context) (start, end int64, err error) {
+	r, err := p.reader.bounds(ctx)
+	if err != nil {
+		return 0, 0, p.unrouted(err)
+	}
+	p.stats.highWatermark.Store(r.End)
+	return r.Start, r.End, nil
+}
+
+func (p *port) Commit(ctx context.Context, offset int64, metadata string) error {
+	outcome, err := p.sink.client.CommitOffsets(ctx, broker.OffsetCommit{
+		Group: p.generation.GroupID, Generation: p.generation.ID, Member: p.generation.MemberID,
+		Offsets: []broker.PartitionOffset{{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: offset, Metadata: metadata}},
+	})
+	if err == nil {
+		err = outcome[p.tp]
+	}
+	class := broker.Classify(err)
+	switch class {
+	case broker.ClassNone:
+		p.stats.confirmed.Store(offset)
+		return nil
+	case broker.ClassFenced:
+		err = fmt.Errorf("%w: %w", exact.ErrFenced, err)
+	}
+	p.sink.metrics.commitErrors[class].Inc()
+	return fmt.Errorf("commit: %w", err)
+}
+
+// unrouted looks for the leaders anew, since asking an old one is why most requests fail.
+func (p *port) unrouted(err error) error {
+	p.sink.client.RefreshRoutes()
+	return err
+}
+
+func (p *port) Restore(ctx context.Context, offset int64, ids exact.IDs, newest int64) error {
+	if p.builder.ids == nil {
+		return nil
+	}
+	start := time.Now()
+	if err := p.tables.restore(ctx, p.builder.ids, offset, ids, newest); err != nil {
+		return err
+	}
+	p.builder.asked, p.builder.old = nil, nil
+	p.sink.metrics.restoreSeconds.UpdateDuration(start)
+	return nil
+}
+
+func (p *port) Read(ctx context.Context, first, next int64) (*exact.Block, error) {
+	sets, err := p.reader.read(ctx, first, next)
+	if err != nil {
+		return nil, p.unrouted(err)
+	}
+	b := p.builder
+	// Asking the table may fail in the middle, and a Read that fails must leave the ids as they were: ask until it answers or the partition is given back.
+	b.settled = nil
+	built, err := b.build(sets, first, next, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.reject(ctx, built); err != nil {
+		return nil, err
+	}
+	return built.announced(), nil
+}
+
+func (p *port) Select(ctx context.Context, first, next int64, offsets []int64) (*exact.Block, error) {
+	if len(offsets) == 0 {
+		return &exact.Block{First: first, Next: next}, nil
+	}
+	sets, err := p.reader.read(ctx, offsets[0], offsets[len(offsets)-1]+1)
+	if err != nil {
+		return nil, p.unrouted(err)
+	}
+	built, err := p.again().build(sets, first, next, offsets)
+	if err != nil {
+		return nil, err
+	}
+	return built.announced(), nil
+}
+
+// again is a builder that makes a row of every record.
+func (p *port) again() *builder {
+	l, spares := p.topic.newLoader()
+	return &builder{loader: l, spares: spares, log: p.topic.log, partition: p.tp.Partition, refuse: p.builder.refuse}
+}
+
+func (p *port) RecordID(ctx context.Context, offset int64) (id [16]byte, ok bool, err error) {
+	sets, err := p.reader.read(ctx, offset, offset+1)
+	if errors.Is(err, exact.ErrTrimmed) {
+		return id, false, nil
+	}
+	if err != nil {
+		return id, false, p.unrouted(err)
+	}
+	var r broker.RecordReader
+	var rec broker.Record
+	l, _ := p.topic.newLoader()
+	for _, set := range sets {
+		for r.Reset(set.records, set.from); r.Next(&rec); {
+			if rec.Offset != offset {
+				continue
+			}
+			who, err := l.decode(&rec)
+			return who.id, err == nil, nil //nolint:nilerr // a record that cannot be read has no row
+		}
+	}
+	return id, false, nil
+}
+
+func (p *port) Insert(ctx context.Context, rows exact.Part, token string) error {
+	m := p.sink.metrics
+	in := insertion{statement: p.topic.statement, token: token, input: rows.(*part).Input()}
+	if token != "" {
+		// The same for every attempt of this generation: the server refuses one while the former still runs.
+		in.queryID = fmt.Sprintf("%s-g%d", token, p.generation.ID)
+	}
+	start := time.Now()
+	err := p.tables.conn.insert(ctx, in)
+	if err == nil {
+		m.insertSeconds[p.topic.table].UpdateDuration(start)
+		m.insertRows[p.topic.table].Add(rows.Rows())
+		return nil
+	}
+	return p.failed(fmt.Errorf("insert into %s: %w", p.topic.table, err))
+}
+
+// failed says what the error of an INSERT means.
+func (p *port) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	class, cure := classify(err)
+	p.sink.metrics.insertErrors[class].Inc()
+	return &exact.InsertError{Class: class, Cure: cure, Unsent: errors.Is(err, errUnsent), Err: err}
+}
+
+func (p *port) Highest(ctx context.Context, from int64) (int64, error) {
+	return p.tables.highest(ctx, from)
+}
+
+func (p *port) Stored(ctx context.Context, first, next int64, span *exact.Span) ([]exact.Row, error) {
+	return p.tables.stored(ctx, first, next, span)
+}
+
+func (p *port) Kill(ctx context.Context, prefix string) error { return p.tables.kill(ctx, prefix) }
+
+func (p *port) Unstage(ctx context.Context) error { return p.tables.unstage(ctx) }
+
+func (p *port) Stage(ctx context.Context, b *exact.Block) error {
+	p.staged = p.staged[:0]
+	var parts []*part
+	for _, rows := range b.Parts {
+		parts = append(parts, rows.(*part))
+		p.staged = append(p.staged, rows.Month())
+	}
+	return p.failed(p.tables.stage(ctx, p.generation.ID, parts))
+}
+
+func (p *port) Attach(ctx context.Context) error {
+	return p.tables.attach(ctx, p.staged)
+}
+
+func (p *port) Delete(ctx context.Context, first, next int64, parts []string) error {
+	return p.tables.remove(ctx, first, next, parts)
+}
+
+func (p *port) Audit(ctx context.Context, b *exact.Block) error {
+	if p.topic.table != eventsTable {
+		return nil // no rollup is made of the others
+	}
+	const hour = int64(time.Hour / time.Millisecond)
+	touched := make(map[int64]bool)
+	var hours []int64
+	for _, rows := range b.Parts {
+		for i := range rows.Rows() {
+			ts := rows.Row(i).TS
+			start := ts - ((ts%hour)+hour)%hour
+			if !touched[start] {
+				touched[start] = true
+				hours = append(hours, start/1000)
+			}
+		}
+	}
+	db, err := p.sink.database(ctx)
+	if err != nil {
+		return err
+	}
+	return audit.Enqueue(ctx, db, hours, "recovered")
+}
+
+func (p *port) Quarantine(ctx context.Context, offset int64, why error) error {
+	sets, err := p.reader.read(ctx, offset, offset+1)
+	if err != nil {
+		return p.unrouted(err)
+	}
+	var r broker.RecordReader
+	var rec broker.Record
+	for _, set := range sets {
+		for r.Reset(set.records, set.from); r.Next(&rec); {
+			if rec.Offset != offset {
+				continue
+			}
+			if _, err := p.rejecter.produce(ctx, []refusal{newRefusal(p.topic.log, p.tp.Partition, &rec, why, time.Now())}); err != nil {
+				return p.unrouted(err)
+			}
+			p.sink.metrics.rejected.Inc()
+			return nil
+		}
+	}
+	return fmt.Errorf("record %d: %w", offset, errNothingRead)
+}
+
+// reject produces what could not be read to the quarantine topic, until all of it is there.
+func (p *port) reject(ctx context.Context, b *block) error {
+	left := b.refused
+	for len(left) > 0 {
+		before := len(left)
+		var err error
+		left, err = p.rejecter.produce(ctx, left)
+		p.sink.metrics.rejected.Add(before - len(left))
+		if err == nil {
+			continue
+		}
+		p.sink.metrics.rejectErrors[broker.Classify(err)].Inc()
+		if broker.IsNotLeader(err) || broker.Classify(err) == broker.ClassAmbiguous {
+			p.sink.client.RefreshRoutes()
+		}
+		if err := p.Pause(ctx, fmt.Errorf("produce refused records: %w", err)); err != nil {
+			return err
+		}
+	}
+	p.Fine()
+	return nil
+}
+
+func (p *port) Trimmed(wanted, start int64) {
+	reportTrimmed(p.log, p.sink.metrics, p.tp, wanted, start)
+}
+
+func (p *port) Incident(what string, args ...any) {
+	p.sink.metrics.incidents.Inc()
+	p.log.Error(what, append([]any{"topic", p.tp.Topic, "partition", p.tp.Partition}, args...)...)
+}
+
+func (p *port) Pause(ctx context.Context, why error) error {
+	d := p.retry.next()
+	p.sink.metrics.retries.Inc()
+	p.stats.failing(why.Error())
+	if p.said.due(time.Now()) {
+		level, cure := trouble(why)
+		attrs := []any{"topic", p.tp.Topic, "partition", p.tp.Partition, "error", why, "retry_in", d}
+		if cure != "" {
+			attrs = append(attrs, "cure", cure)
+		}
+		p.log.Log(ctx, level, "the partition waits: what it holds is kept and tried again", attrs...)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-p.revoked:
+	case <-ctx.Done():
+	case <-t.C:
+		return nil
+	}
+	return errRevoked
+}
+
+// trouble tells how bad an error is that is tried again, and its cure. Of ClickHouse's it is what the same means for an INSERT.
+func trouble(why error) (level slog.Level, cure string) {
+	var exception *ch.Exception
+	if !errors.As(why, &exception) {
+		return slog.LevelWarn, ""
+	}
+	class, cure := classify(why)
+	if class == exact.Retriable {
+		return slog.LevelWarn, ""
+	}
+	return slog.LevelError, cure
+}
+
+func (p *port) Fine() {
+	p.retry.reset()
+	if since := p.stats.waiting.Load(); since != 0 {
+		p.log.Info("the partition goes on", "topic", p.tp.Topic, "partition", p.tp.Partition, "after", time.Since(time.UnixMilli(since)).Round(time.Millisecond))
+	}
+	p.stats.fine()
+}
+
+func (p *port) Park(ctx context.Context, parked exact.Parked) (exact.Decision, error) {
+	p.stats.failing(fmt.Sprintf("parked, %s: %s", parked.Reason, parked.Detail))
+	if p.said.due(time.Now()) || !parked.Retry {
+		p.log.Error("the partition is parked: nothing of it is loaded until somebody acts", "topic", p.tp.Topic, "partition", p.tp.Partition,
+			"reason", parked.Reason, "detail", parked.Detail, "cure", parked.Cure)
+	}
+	decided := p.handle.park(&parked)
+	defer p.handle.leave()
+	var again <-chan time.Time
+	if parked.Retry {
+		t := time.NewTimer(p.sink.cfg.BackoffMax)
+		defer t.Stop()
+		again = t.C
+	}
+	select {
+	case d := <-decided:
+		p.log.Info("the partition is taken up again", "topic", p.tp.Topic, "partition", p.tp.Partition, "rewind", d.Rewind, "to", d.To)
+		return d, nil
+	case <-again:
+		return exact.Decision{}, nil
+	case <-p.revoked:
+	case <-p.stop:
+	case <-ctx.Done():
+	}
+	return exact.Decision{}, errRevoked
+}
+
+// newPort makes what a machine for the partition works with.
+func (g *generation) newPort(tp broker.TopicPartition, b *builder, stats *partitionStats, revoked <-chan struct{}) *port {
+	s := g.sink
+	t := s.topics[tp.Topic]
+	where := tp.Topic + "/" + strconv.Itoa(int(tp.Partition))
+	p := &port{
+		sink: s, tp: tp, where: where, topic: t, generation: g.gen, stats: stats, log: g.log, builder: b, revoked: revoked, stop: g.stop,
+		handle:   s.registry.add(tp),
+		tables:   tables{conn: conn{dialer: s.dialer}, topic: t, partition: tp.Partition, staging: s.staging},
+		reader:   reader{client: s.client, tp: tp, wait: s.cfg.FetchMaxWait},
+		rejecter: rejecter{client: s.client, topic: s.quarantine, timeout: rejectTimeout},
+		retry:    backoff{least: s.cfg.BackoffMin, most: s.cfg.BackoffMax},
+	}
+	p.tables.conn.midway = func() { p.Step(exact.MidSend) }
+	return p
+}
+
+// newMachine makes the protocol of a partition.
+func newMachine(p *port) *exact.Machine {
+	cfg := &p.sink.cfg
+	return exact.New(exact.Options{
+		Topic: p.tp.Topic, Log: p.topic.log, Partition: p.tp.Partition, Codec: int(schema.CodecVersion), MaxOffsets: maxOffsets, TTL: p.topic.keeps,
+		IDs: exact.IDs{Keep: cfg.DedupIDs, Window: cfg.DedupWindow},
+		Protect: exact.Protections{
+			Intent: !p.sink.without["intent"], Token: !p.sink.without["token"], Verify: !p.sink.without["verify"],
+		},
+	}, p)
+}
+
+// newIDs is the memory for the ids of a partition; nil when repeats are not looked for.
+func (s *Sink) newIDs(t topic) *dedup.Set {
+	if t.table != eventsTable || s.without["ids"] {
+		return nil
+	}
+	return dedup.New(s.cfg.DedupIDs, s.cfg.DedupWindow)
+}

@@ -166,10 +166,14 @@ func (d *dialer) settings(token string) []ch.Setting {
 	if token == "" {
 		pinned = clickhouse.PlainInsertSettings()
 	}
-	settings := make([]ch.Setting, 0, len(pinned)+1)
+	settings := make([]ch.Setting, 0, len(pinned)+2)
 	settings = append(settings, ch.Setting{Key: "receive_timeout", Value: strconv.Itoa(int(d.timeout.Seconds()))})
 	for _, s := range pinned {
 		settings = append(settings, ch.Setting{Key: s.Name, Value: s.Value, Important: true})
+	}
+	if token == "" {
+		// Where a server knows it, this overrides insert_deduplicate.
+		settings = append(settings, ch.Setting{Key: "deduplicate_insert", Value: "disable"})
 	}
 	return settings
 }

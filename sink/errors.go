@@ -38,6 +38,9 @@ func classify(err error) (c exact.Class, cure string) {
 	return exact.Unknown, keepCure
 }
 
+// errTableIsPermanentlyReadOnly is newer than the client's list.
+const errTableIsPermanentlyReadOnly proto.Error = 774
+
 func classifyCode(code proto.Error, message string) (c exact.Class, cure string) {
 	switch code {
 	case proto.ErrTooManyParts:
@@ -49,7 +52,7 @@ func classifyCode(code proto.Error, message string) (c exact.Class, cure string)
 	case proto.ErrUnexpectedEndOfFile, // the connection broke under the server
 		proto.ErrTimeoutExceeded, proto.ErrSocketTimeout, proto.ErrNetworkError,
 		proto.ErrFileDoesntExist, proto.ErrCannotOpenFile, proto.ErrNotEnoughSpace, // the disk is full or fails
-		proto.ErrReadonly, proto.ErrTableIsReadOnly, // a replica without Keeper, a server in maintenance
+		proto.ErrReadonly, proto.ErrTableIsReadOnly, errTableIsPermanentlyReadOnly, // a replica without Keeper, a server in maintenance
 		proto.ErrTooManySimultaneousQueries, proto.ErrNoFreeConnection, proto.ErrLimitExceeded, proto.ErrReceivedErrorTooManyRequests,
 		proto.ErrQueryWithSameIDIsAlreadyRunning,     // our own former attempt: it must end first
 		proto.ErrAborted, proto.ErrQueryWasCancelled, // the server stops, or an operator killed the query

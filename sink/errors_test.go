@@ -56,7 +56,7 @@ func TestClassify(t *testing.T) {
 
 // The list of errors that only waiting cures.
 func TestRetriableCodes(t *testing.T) {
-	for _, code := range []proto.Error{3, 107, 159, 164, 202, 203, 209, 210, 216, 236, 241, 242, 243, 244, 252, 254, 265, 279, 285, 286, 289, 290, 319, 364, 384, 394, 425, 733, 999} {
+	for _, code := range []proto.Error{3, 107, 159, 164, 202, 203, 209, 210, 216, 236, 241, 242, 243, 244, 252, 254, 265, 279, 285, 286, 289, 290, 319, 364, 384, 394, 425, 733, 774, 999} {
 		if got, _ := classify(exception(code, "")); got != exact.Retriable {
 			t.Errorf("%v is %v", code, got)
 		}

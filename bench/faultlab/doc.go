@@ -7,8 +7,8 @@
 //
 // Where to look:
 //   - kind.go, kinds_short.go, kinds_full.go: what can be run; injection.go: one fault, as it is drawn
-//   - run.go: a run from beginning to end; lab.go: the stack; links.go: its proxies
-//   - nemesis.go: how each injection is done; tables.go, poison.go: those in ClickHouse and in the topic
+//   - run.go: a run from beginning to end; lab.go: the stack; config.go: how its processes are set up; links.go: its proxies
+//   - nemesis.go: how each injection is done; points.go: those at failpoints; tables.go, tools.go, poison.go: those in ClickHouse, by tools, and in the topic
 //   - motion.go: how it is known that the system moves again; traffic.go: the load and its ledger; counters.go: the processes' metrics
 //   - check.go: what must hold; result.go, report.go: what is told of it
 //   - controls.go: runs with a protection switched off, which must be seen to fail; soak.go: many faults on one stack

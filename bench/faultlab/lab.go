@@ -190,13 +190,6 @@ func (l *lab) openDirect(ctx context.Context) error {
 	return err
 }
 
-// tables is how the lab reaches ClickHouse.
-func (l *lab) tables() clickhouse.Config {
-	cfg := clickhouse.DefaultConfig()
-	cfg.Addresses, cfg.Database = []string{l.clickHouseAddr}, labDatabase
-	return cfg
-}
-
 // migrate makes tables and topics, as an operator would.
 func (l *lab) migrate(ctx context.Context) error {
 	if err := l.writeConfig("operator", 0, l.brokerAddr, l.clickHouseAddr); err != nil {
@@ -259,44 +252,6 @@ func (l *lab) openStore(ctx context.Context) (err error) {
 	l.stopBackground = func() { cancel(); stop() }
 	l.background.Go(func() { l.counters.run(background, l.metrics) })
 	return nil
-}
-
-// configPath is where the configuration of a process lies, and its data beside it.
-func (l *lab) configPath(name string) string { return filepath.Join(l.dir, name+".yaml") }
-
-// writeConfig writes the configuration of a process. What differs from the defaults is what keeps a run short, as far as brokers allow: none lets a session end in less than 6 s.
-func (l *lab) writeConfig(name string, ingestPort int, brokerAddr, clickHouseAddr string) error {
-	ports, err := stack.FreePorts(1)
-	if err != nil {
-		return err
-	}
-	l.metrics[name] = loopback(ports[0])
-	if name == "operator" {
-		delete(l.metrics, name)
-	}
-	text := fmt.Sprintf(`data: %q
-admin: {listen: "%s"}
-ingest: {listen: "%s"}
-broker:
-  addresses: ["%s"]
-  allow_relaxed_durability: true
-  partitions: %d
-  replication: 1
-  request_timeout: 3s
-clickhouse: {addresses: ["%s"], database: %s}
-sink:
-  group: %s
-  block_age: 250ms
-  session_timeout: 6s
-  heartbeat_interval: 500ms
-  rebalance_timeout: 6s
-  fetch_max_wait: 100ms
-  insert_timeout: 10s
-  backoff_max: 1s%s
-log: {format: text}
-`, filepath.Join(l.dir, name), loopback(ports[0]), loopback(ingestPort), brokerAddr, l.kind.partitions(), clickHouseAddr, labDatabase, labGroup,
-		strings.Join(append([]string{""}, l.kind.sinkConfig...), "\n  "))
-	return os.WriteFile(l.configPath(name), []byte(text), 0o644)
 }
 
 // close stops everything, the servers first, and reports what did not end well.

@@ -14,7 +14,7 @@ import (
 
 // telling are parts of the names of counters that move when something went wrong and was dealt with.
 var telling = []string{
-	"recover", "takeover", "repeat", "duplicate", "error", "retr", "repair", "incident", "park", "bisect", "rejected", "generations", "resent", "restart", "quarantine", "trimmed", "refused",
+	"recover", "takeover", "steps", "repeat", "duplicate", "dedup", "error", "retr", "repair", "incident", "park", "bisect", "rejected", "generations", "resent", "restart", "quarantine", "trimmed", "refused",
 }
 
 // proof picks the counters that tell, those that moved.

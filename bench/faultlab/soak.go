@@ -18,8 +18,8 @@ const (
 	soakCooldown = 60 * time.Second // of load without faults before the second
 	soakReadings = 10
 	soakEvery    = time.Second
-	soakMargin   = 0.05 // that the second reading may lie above the first
-	soakFloor    = 4 << 20
+	soakMargin   = 0.05    // that the second reading may lie above the first
+	soakFloor    = 4 << 20 // bytes that tell nothing: an allocator rounds by as much
 )
 
 // survivor is the sink that is never killed: what it holds after all the faults shows whether they leave anything behind.
@@ -30,7 +30,7 @@ func soakKind() *Kind {
 	return &Kind{
 		Name: "soak", Suite: Full, Describe: "random faults of all kinds on one stack", Sinks: 2, Partitions: 6, Failpoints: true,
 		sinkConfig: []string{"block_rows: 5000", "dedup_ids: 15000"},
-		Plan: func(r *rand.Rand, n int) []Injection { return plan(n, func(int) Injection { return soakInjection(r) }) },
+		Plan:       func(r *rand.Rand, n int) []Injection { return plan(n, func(int) Injection { return soakInjection(r) }) },
 	}
 }
 

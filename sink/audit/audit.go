@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -15,19 +14,8 @@ import (
 
 // Config is how the auditor paces itself.
 type Config struct {
-	// Interval between two looks at what sinks have queued. Default 30s.
-	Interval time.Duration `yaml:"interval"`
-}
-
-// DefaultConfig returns the defaults.
-func DefaultConfig() Config { return Config{Interval: 30 * time.Second} }
-
-// Validate reports every problem at once.
-func (c Config) Validate() error {
-	if c.Interval < time.Second || c.Interval > time.Hour {
-		return fmt.Errorf("interval: %v is not within 1s and 1h; the default is 30s", c.Interval)
-	}
-	return nil
+	// Interval between two looks at what sinks have queued.
+	Interval time.Duration
 }
 
 // Deps are what an Auditor works with.

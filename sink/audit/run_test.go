@@ -146,17 +146,6 @@ func TestReconcileWaits(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
-	if err := DefaultConfig().Validate(); err != nil {
-		t.Error(err)
-	}
-	for _, bad := range []time.Duration{0, time.Millisecond, 2 * time.Hour} {
-		if err := (Config{Interval: bad}).Validate(); err == nil {
-			t.Errorf("%v: no error", bad)
-		}
-	}
-}
-
 func TestFloor(t *testing.T) {
 	for _, c := range [][3]int64{{0, 24, 0}, {23, 24, 0}, {24, 24, 1}, {-1, 24, -1}, {-24, 24, -1}, {-25, 24, -2}} {
 		if got := floor(c[0], c[1]); got != c[2] {

@@ -90,7 +90,7 @@ func TestJudgingWithoutAnnouncedBlocksIsWrong(t *testing.T) {
 	if err := l.send(within(t), 0, first, 100, today(), time.Second); err != nil {
 		t.Fatal(err)
 	}
-	blind := New(DefaultConfig(), Deps{DB: l.db, Pending: func(context.Context) ([]Pending, error) { return nil, nil }, Logger: slog.New(slog.DiscardHandler)})
+	blind := New(Config{Interval: 30 * time.Second}, Deps{DB: l.db, Pending: func(context.Context) ([]Pending, error) { return nil, nil }, Logger: slog.New(slog.DiscardHandler)})
 	a := l.auditor()
 	for _, r := range rollups {
 		buckets := []int64{floor(today().Unix(), r.unit)}

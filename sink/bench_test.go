@@ -44,7 +44,7 @@ func benchCutter(rows int) *cutter {
 	cfg := DefaultConfig()
 	cfg.BlockRows = rows
 	l := newEventLoader()
-	c := &cutter{cfg: &cfg, builder: builder{loader: l, spares: l.spares, log: 1, refuse: func(*broker.Record, error, time.Time) refusal { return refusal{} }}}
+	c := &cutter{cfg: &cfg, limit: &blockLimit{}, builder: builder{loader: l, spares: l.spares, log: 1, refuse: func(*broker.Record, error, time.Time) refusal { return refusal{} }}}
 	c.begin(0)
 	return c
 }

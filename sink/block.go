@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/sink/exact"
 )
 
-// Ceilings of one block, which the server's pinned settings must be above of: see TestBlockFitsPinnedSettings.
+// Ceilings of one block, which the server's pinned settings must be above: see TestBlockFitsPinnedSettings.
 const (
 	maxBlockRows  = 1_000_000
 	maxBlockBytes = 256 << 20

@@ -33,7 +33,7 @@ type builder struct {
 func (c *builder) begin(offset int64) {
 	c.forming = &block{first: offset, next: offset}
 	if c.ids != nil {
-		c.forming.position = c.ids.Position()
+		c.forming.position, c.forming.arrived = c.ids.Position(), c.ids.Newest()
 	}
 }
 
@@ -64,6 +64,7 @@ func (c *builder) take(rec *broker.Record, set recordSet, now time.Time) error {
 		b.bytes += int64(len(rec.Value))
 		if c.ids != nil {
 			c.ids.Add(who.id, who.received)
+			b.arrived = c.ids.Newest()
 		}
 	}
 	c.extend(rec.Offset+1, now)
@@ -82,12 +83,9 @@ func (c *builder) extend(next int64, now time.Time) {
 	b.next = next
 }
 
-// cut returns the forming block and begins the next one behind it.
+// cut returns the forming block and begins the next one behind it. It only reads the block: the storing goroutine may have it already.
 func (c *builder) cut() *block {
 	b := c.forming
-	if c.ids != nil {
-		b.arrived = c.ids.Newest()
-	}
 	c.begin(b.next)
 	return b
 }
@@ -112,9 +110,21 @@ func (c *builder) repeat(who identity, rec *broker.Record, set recordSet) (bool,
 	return c.old[who.id] || c.ids.Since(who.id, c.oldSince), nil
 }
 
-// knows tells whether the table was asked about the id when the first old record of the set was met.
+// surely is the offset below which all rows are surely in the table, and the position in ids of the rows behind.
+func (c *builder) surely() (below int64, since uint64) {
+	if c.settled != nil {
+		return c.settled.first, c.settled.position
+	}
+	return c.forming.first, c.forming.position
+}
+
+// knows tells whether the table was asked about the id when the first old record of the set was met, and the rows that came since are still remembered:
+// a set of many small blocks may have more of them than ids keeps.
 func (c *builder) knows(id [16]byte, set recordSet) bool {
 	if len(set.records) == 0 || len(c.asked) != len(set.records) || &c.asked[0] != &set.records[0] {
+		return false
+	}
+	if _, since := c.surely(); since > c.oldSince && !c.ids.Keeps(c.oldSince) {
 		return false
 	}
 	_, ok := c.old[id]
@@ -123,11 +133,8 @@ func (c *builder) knows(id [16]byte, set recordSet) bool {
 
 // learn asks for the id, and at once for all further records of the set that are as old.
 func (c *builder) learn(id [16]byte, rec *broker.Record, set recordSet) error {
-	below := c.forming.first
-	c.oldSince = c.forming.position
-	if c.settled != nil {
-		below, c.oldSince = c.settled.first, c.settled.position
-	}
+	below, since := c.surely()
+	c.oldSince = since
 	c.asked, c.old = nil, map[[16]byte]bool{id: false}
 	ids := [][16]byte{id}
 	var other broker.Record

@@ -128,6 +128,61 @@ func TestAnswersOutliveTheCut(t *testing.T) {
 	}
 }
 
+// A record set of more rows than ids are kept: what has left the memory since the table was asked is asked of the table.
+func TestAnswersEndWithTheMemory(t *testing.T) {
+	stored := make(map[[16]byte]bool) // of the blocks that were cut
+	c := idCutter(func(ids [][16]byte, _ int64) (map[[16]byte]bool, error) {
+		found := make(map[[16]byte]bool)
+		for _, id := range ids {
+			if stored[id] {
+				found[id] = true
+			}
+		}
+		return found, nil
+	})
+	c.cfg.BlockRows = 2
+	c.ids = dedup.New(6, time.Hour)
+	c.begin(100)
+	bodies := [][]byte{arrived(1, 0)}
+	for _, n := range []int{10, 11, 12, 13, 14, 15, 16, 17, 18, 10, 11, 18} {
+		bodies = append(bodies, arrived(n, -2*time.Hour))
+	}
+	c.accept(recordSet{records: batchOf(t, 100, 0, bodies...), from: 100})
+	var rows []int64
+	repeats := 0
+	for c.reading {
+		if err := c.advance(testNow); err != nil {
+			t.Fatal(err)
+		}
+		b := c.cut()
+		rows, repeats = append(rows, rowsOf(b)...), repeats+b.repeats
+		for _, p := range b.parts {
+			for i := range p.Rows() {
+				stored[p.Row(i).ID] = true
+			}
+		}
+	}
+	if len(rows) != 10 || repeats != 3 {
+		t.Errorf("rows of %v and %d repeats, want ten rows and 3", rows, repeats)
+	}
+}
+
+// A block is handed over before it is cut: all that is announced of it stands in it by then.
+func TestCutOnlyReadsTheBlock(t *testing.T) {
+	c := idCutter(nobodyAsks(t))
+	c.accept(recordSet{records: batchOf(t, 100, 0, arrived(1, 0), arrived(2, time.Second)), from: 100})
+	if err := c.advance(testNow); err != nil {
+		t.Fatal(err)
+	}
+	handed := c.forming.announced()
+	if cut := c.cut().announced(); fmt.Sprint(handed) != fmt.Sprint(cut) || cut.Newest != testNow.Add(time.Second).UnixMilli() {
+		t.Errorf("handed over %+v, cut %+v", handed, cut)
+	}
+	if next := c.forming.announced(); next.Newest != testNow.Add(time.Second).UnixMilli() {
+		t.Errorf("newest arrival behind a block without rows: %d", next.Newest)
+	}
+}
+
 func TestUnansweredQuestionEndsTheBlock(t *testing.T) {
 	away := errors.New("away")
 	c := idCutter(func([][16]byte, int64) (map[[16]byte]bool, error) { return nil, away })

@@ -84,7 +84,7 @@ type insertion struct {
 	input     proto.Input
 }
 
-// conn is the connection of one partition. The zero value with a dialer is ready; it is dialled when first needed, and again after every error: what the
+// conn is a connection of one partition. The zero value with a dialer is ready; it is dialled when first needed, and again after every error: what the
 // server still has to say on the old one is of no use. Not safe for concurrent use.
 type conn struct {
 	dialer *dialer

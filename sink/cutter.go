@@ -21,7 +21,8 @@ type recordSet struct {
 // waited long enough. It starts no goroutine, reads no clock and is not safe for concurrent use.
 type cutter struct {
 	builder
-	cfg *Config
+	cfg   *Config
+	limit *blockLimit
 
 	reader  broker.RecordReader
 	record  broker.Record
@@ -41,6 +42,7 @@ func (c *cutter) drop(offset int64) {
 	c.set, c.reading = recordSet{}, false
 	c.reader.Reset(nil, offset)
 	c.spares.put(c.forming)
+	c.settled = nil // a takeover has seen to it that all rows below offset are in the table
 	c.begin(offset)
 }
 
@@ -66,7 +68,7 @@ func (c *cutter) advance(now time.Time) error {
 // full tells that the forming block takes no more records.
 func (c *cutter) full() bool {
 	b := c.forming
-	return b.rows >= c.cfg.BlockRows || b.bytes >= c.cfg.BlockBytes || len(b.parts) > maxParts || len(b.refused) >= maxRefused || b.next-b.first >= maxOffsets
+	return b.rows >= c.limit.rows(c.cfg.BlockRows) || b.bytes >= c.limit.bytes(c.cfg.BlockBytes) || len(b.parts) > maxParts || len(b.refused) >= maxRefused || b.next-b.first >= maxOffsets
 }
 
 // due tells whether the forming block is to be cut now, and if not, when it will be by age: never when the zero time is returned.

@@ -15,7 +15,7 @@ var testNow = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 func testCutter(cfg Config) *cutter {
 	l := newEventLoader()
-	c := &cutter{cfg: &cfg, builder: builder{loader: l, spares: l.spares, log: 3, partition: 5, refuse: func(rec *broker.Record, why error, now time.Time) refusal {
+	c := &cutter{cfg: &cfg, limit: &blockLimit{}, builder: builder{loader: l, spares: l.spares, log: 3, partition: 5, refuse: func(rec *broker.Record, why error, now time.Time) refusal {
 		return newRefusal(3, 5, rec, why, now)
 	}}}
 	c.begin(100)

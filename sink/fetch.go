@@ -274,6 +274,7 @@ func (f *fetcher) damaged(s *source, offset int64, err error) {
 	now := time.Now()
 	d := s.repair.next()
 	s.state, s.offset, s.notBefore = idle, offset, now.Add(d)
+	f.wakeLocked(s.leader) // the loop may sleep for longer than the pause
 	if s.said.due(now) {
 		f.log.Error("records cannot be read and nothing behind them is loaded: compare the replicas of the partition, or move the group's offset past the batch to give it up",
 			"topic", s.tp.Topic, "partition", s.tp.Partition, "offset", offset, "error", err, "retry_in", d)

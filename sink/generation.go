@@ -121,7 +121,7 @@ func (g *generation) newWorker(f *fetcher, tp broker.TopicPartition, life, takin
 	topic := s.topics[tp.Topic]
 	stats := s.metrics.assign(tp)
 	loader, spares := topic.newLoader()
-	c := &cutter{cfg: &s.cfg, builder: builder{
+	c := &cutter{cfg: &s.cfg, limit: &blockLimit{}, builder: builder{
 		loader: loader, spares: spares, log: topic.log, partition: tp.Partition, ids: s.newIDs(topic),
 		refuse: func(rec *broker.Record, why error, now time.Time) refusal {
 			return newRefusal(topic.log, tp.Partition, rec, why, now)
@@ -133,7 +133,7 @@ func (g *generation) newWorker(f *fetcher, tp broker.TopicPartition, life, takin
 		stats:  stats, retry: backoff{least: s.cfg.BackoffMin, most: s.cfg.BackoffMax}, life: life, revoked: revoked,
 	}
 	c.ask = ask.ask
-	p := g.newPort(tp, &c.builder, stats, revoked)
+	p := g.newPort(tp, c, stats, revoked)
 	return &worker{
 		src: f.add(tp, stats), fetcher: f, cutter: c, slots: s.slots, stats: stats, asker: ask,
 		store: &store{port: p, machine: newMachine(p), life: life, taking: taking},

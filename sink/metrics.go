@@ -103,10 +103,10 @@ func (m *sinkMetrics) idle() {
 	}
 }
 
-// partitionStats is what one assigned partition tells. Each field has one writer; the gauges read.
+// partitionStats is what one assigned partition tells. The gauges read it.
 type partitionStats struct {
-	highWatermark atomic.Int64 // published by the fetch loop
-	confirmed     atomic.Int64 // published by the storing goroutine: the committed offset
+	highWatermark atomic.Int64 // published by the fetch loop, and at takeover
+	confirmed     atomic.Int64 // published by whoever uses the port: the committed offset; at takeover, what was found to be stored
 	oldest        atomic.Int64 // published by the worker: Unix milliseconds of the oldest record it holds, 0 when none
 	waiting       atomic.Int64 // Unix milliseconds since when the partition cannot go on, 0 when it can
 	trouble       atomic.Pointer[string]

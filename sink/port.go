@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/millrace/millrace/broker"
 	"github.com/millrace/millrace/schema"
@@ -33,7 +34,8 @@ type port struct {
 	reader     reader
 	rejecter   rejecter
 	builder    *builder // that of the worker's cutter: its ids decide what has a row
-	staged     []int32  // months of the staging table
+	limit      *blockLimit
+	staged     []int32 // months of the staging table
 
 	said  reminder
 	retry backoff
@@ -58,6 +60,8 @@ func (p *port) Committed(ctx context.Context) (offset int64, metadata string, er
 		return 0, "", p.unrouted(err)
 	}
 	o := offsets[p.tp.Partition]
+	// Nothing needs to be committed before the next record: until then this is what the lag is counted from.
+	p.stats.confirmed.Store(max(0, o.Offset))
 	return o.Offset, o.Metadata, nil
 }
 
@@ -111,13 +115,22 @@ func (p *port) Restore(ctx context.Context, offset int64, ids exact.IDs, newest 
 
 func (p *port) Read(ctx context.Context, first, next int64) (*exact.Block, error) {
 	sets, err := p.reader.read(ctx, first, next)
+	return p.build(ctx, sets, first, next, err)
+}
+
+func (p *port) ReadSome(ctx context.Context, first, next int64) (*exact.Block, error) {
+	sets, end, err := p.reader.readSome(ctx, first, next, p.sink.cfg.BlockBytes)
+	return p.build(ctx, sets, first, end, err)
+}
+
+// build decides which of the records have rows. Asking the table may fail in the middle, when the ids are not what they were any longer: it is asked until
+// it answers or the partition is given back.
+func (p *port) build(ctx context.Context, sets []recordSet, first, next int64, err error) (*exact.Block, error) {
 	if err != nil {
 		return nil, p.unrouted(err)
 	}
-	b := p.builder
-	// Asking the table may fail in the middle, and a Read that fails must leave the ids as they were: ask until it answers or the partition is given back.
-	b.settled = nil
-	built, err := b.build(sets, first, next, nil)
+	p.builder.settled = nil
+	built, err := p.builder.build(sets, first, next, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -149,26 +162,36 @@ func (p *port) again() *builder {
 }
 
 func (p *port) RecordID(ctx context.Context, offset int64) (id [16]byte, ok bool, err error) {
-	sets, err := p.reader.read(ctx, offset, offset+1)
-	if errors.Is(err, exact.ErrTrimmed) {
+	var rec broker.Record
+	switch err := p.record(ctx, offset, &rec); {
+	case errors.Is(err, exact.ErrTrimmed), errors.Is(err, errNoRecord):
 		return id, false, nil
+	case err != nil:
+		return id, false, err
 	}
+	l, _ := p.topic.newLoader()
+	who, err := l.decode(&rec)
+	return who.id, err == nil, nil //nolint:nilerr // a record that cannot be read has no row
+}
+
+// errNoRecord: the topic goes on behind an offset that no record has.
+var errNoRecord = errors.New("no record has this offset")
+
+// record reads one record again. It owns its bytes.
+func (p *port) record(ctx context.Context, offset int64, rec *broker.Record) error {
+	sets, err := p.reader.read(ctx, offset, offset+1)
 	if err != nil {
-		return id, false, p.unrouted(err)
+		return p.unrouted(err)
 	}
 	var r broker.RecordReader
-	var rec broker.Record
-	l, _ := p.topic.newLoader()
 	for _, set := range sets {
-		for r.Reset(set.records, set.from); r.Next(&rec); {
-			if rec.Offset != offset {
-				continue
+		for r.Reset(set.records, set.from); r.Next(rec); {
+			if rec.Offset == offset {
+				return nil
 			}
-			who, err := l.decode(&rec)
-			return who.id, err == nil, nil //nolint:nilerr // a record that cannot be read has no row
 		}
 	}
-	return id, false, nil
+	return fmt.Errorf("record %d: %w", offset, errNoRecord)
 }
 
 func (p *port) Insert(ctx context.Context, rows exact.Part, token string) error {
@@ -183,7 +206,11 @@ func (p *port) Insert(ctx context.Context, rows exact.Part, token string) error 
 	if err == nil {
 		m.insertSeconds[p.topic.table].UpdateDuration(start)
 		m.insertRows[p.topic.table].Add(rows.Rows())
+		p.limit.fits()
 		return nil
+	}
+	if ch.IsErr(err, proto.ErrMemoryLimitExceeded) {
+		p.limit.tooLarge()
 	}
 	return p.failed(fmt.Errorf("insert into %s: %w", p.topic.table, err))
 }
@@ -253,25 +280,15 @@ func (p *port) Audit(ctx context.Context, b *exact.Block) error {
 }
 
 func (p *port) Quarantine(ctx context.Context, offset int64, why error) error {
-	sets, err := p.reader.read(ctx, offset, offset+1)
-	if err != nil {
+	var rec broker.Record
+	if err := p.record(ctx, offset, &rec); err != nil {
+		return err
+	}
+	if _, err := p.rejecter.produce(ctx, []refusal{newRefusal(p.topic.log, p.tp.Partition, &rec, why, time.Now())}); err != nil {
 		return p.unrouted(err)
 	}
-	var r broker.RecordReader
-	var rec broker.Record
-	for _, set := range sets {
-		for r.Reset(set.records, set.from); r.Next(&rec); {
-			if rec.Offset != offset {
-				continue
-			}
-			if _, err := p.rejecter.produce(ctx, []refusal{newRefusal(p.topic.log, p.tp.Partition, &rec, why, time.Now())}); err != nil {
-				return p.unrouted(err)
-			}
-			p.sink.metrics.rejected.Inc()
-			return nil
-		}
-	}
-	return fmt.Errorf("record %d: %w", offset, errNothingRead)
+	p.sink.metrics.rejected.Inc()
+	return nil
 }
 
 // reject produces what could not be read to the quarantine topic, until all of it is there.
@@ -357,33 +374,45 @@ func (p *port) Park(ctx context.Context, parked exact.Parked) (exact.Decision, e
 			"reason", parked.Reason, "detail", parked.Detail, "cure", parked.Cure)
 	}
 	decided := p.handle.park(&parked)
-	defer p.handle.leave()
 	var again <-chan time.Time
 	if parked.Retry {
 		t := time.NewTimer(p.sink.cfg.BackoffMax)
 		defer t.Stop()
 		again = t.C
 	}
+	var d exact.Decision
+	var decision, over bool
 	select {
-	case d := <-decided:
-		p.log.Info("the partition is taken up again", "topic", p.tp.Topic, "partition", p.tp.Partition, "rewind", d.Rewind, "to", d.To)
-		return d, nil
+	case d = <-decided:
+		decision = true
 	case <-again:
-		return exact.Decision{}, nil
 	case <-p.revoked:
+		over = true
 	case <-p.stop:
+		over = true
 	case <-ctx.Done():
+		over = true
 	}
-	return exact.Decision{}, errRevoked
+	// Who decided in the same moment has been told that it counts.
+	if late, ok := p.handle.leave(); ok {
+		d, decision = late, true
+	}
+	switch {
+	case over:
+		return exact.Decision{}, errRevoked
+	case decision:
+		p.log.Info("the partition is taken up again", "topic", p.tp.Topic, "partition", p.tp.Partition, "rewind", d.Rewind, "to", d.To)
+	}
+	return d, nil
 }
 
 // newPort makes what a machine for the partition works with.
-func (g *generation) newPort(tp broker.TopicPartition, b *builder, stats *partitionStats, revoked <-chan struct{}) *port {
+func (g *generation) newPort(tp broker.TopicPartition, c *cutter, stats *partitionStats, revoked <-chan struct{}) *port {
 	s := g.sink
 	t := s.topics[tp.Topic]
 	where := tp.Topic + "/" + strconv.Itoa(int(tp.Partition))
 	p := &port{
-		sink: s, tp: tp, where: where, topic: t, generation: g.gen, stats: stats, log: g.log, builder: b, revoked: revoked, stop: g.stop,
+		sink: s, tp: tp, where: where, topic: t, generation: g.gen, stats: stats, log: g.log, builder: &c.builder, limit: c.limit, revoked: revoked, stop: g.stop,
 		handle:   s.registry.add(tp),
 		tables:   tables{conn: conn{dialer: s.dialer}, topic: t, partition: tp.Partition, staging: s.staging},
 		reader:   reader{client: s.client, tp: tp, wait: s.cfg.FetchMaxWait},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -29,57 +30,64 @@ func (r *reader) bounds(ctx context.Context) (broker.OffsetRange, error) {
 
 // read returns record sets that hold the records [first, next). They may hold more at their end. exact.ErrTrimmed when the topic does not have them all.
 func (r *reader) read(ctx context.Context, first, next int64) (sets []recordSet, err error) {
+	sets, _, err = r.readSome(ctx, first, next, math.MaxInt64)
+	return sets, err
+}
+
+// readSome is read, but ends behind the set with which there are so many bytes; end is behind its last record then, else next.
+func (r *reader) readSome(ctx context.Context, first, next, bytes int64) (sets []recordSet, end int64, err error) {
 	at, err := r.bounds(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if at.Start > first || at.End < next {
-		return nil, fmt.Errorf("%w: %s partition %d holds %d to %d, wanted are %d to %d", exact.ErrTrimmed, r.tp.Topic, r.tp.Partition, at.Start, at.End-1, first, next-1)
+		return nil, 0, fmt.Errorf("%w: %s partition %d holds %d to %d, wanted are %d to %d", exact.ErrTrimmed, r.tp.Topic, r.tp.Partition, at.Start, at.End-1, first, next-1)
 	}
 	md, err := r.client.Metadata(ctx, r.tp.Topic)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	leader, err := leaderOf(md, r.tp)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var probe broker.RecordReader
 	var rec broker.Record
 	size := int32(4 * minPartitionBytes)
-	for from := first; from < next; {
+	from := first
+	for from < next && bytes > 0 {
 		res, err := r.client.Fetch(ctx, leader, broker.FetchRequest{
 			MaxWait: r.wait, MinBytes: 1, MaxBytes: size,
 			Partitions: []broker.FetchPartition{{Topic: r.tp.Topic, Partition: r.tp.Partition, Offset: from, MaxBytes: size}},
 		})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		p := &res.Partitions[0]
 		if broker.IsOffsetOutOfRange(p.Err) {
-			return nil, fmt.Errorf("%w: %w", exact.ErrTrimmed, p.Err)
+			return nil, 0, fmt.Errorf("%w: %w", exact.ErrTrimmed, p.Err)
 		}
 		if p.Err != nil {
-			return nil, p.Err
+			return nil, 0, p.Err
 		}
 		probe.Reset(p.Records, from)
 		for probe.Next(&rec) && rec.Offset < next-1 {
 		}
 		if err := probe.Err(); err != nil {
-			return nil, fmt.Errorf("%w: %w", errDamaged, err)
+			return nil, 0, fmt.Errorf("%w: %w", errDamaged, err)
 		}
 		reached := probe.NextOffset()
 		if reached == from {
 			if !probe.Truncated() || size >= maxPartitionBytes {
-				return nil, fmt.Errorf("read %s partition %d at %d: %w", r.tp.Topic, r.tp.Partition, from, errNothingRead)
+				return nil, 0, fmt.Errorf("read %s partition %d at %d: %w", r.tp.Topic, r.tp.Partition, from, errNothingRead)
 			}
 			size = min(4*size, maxPartitionBytes)
 			continue
 		}
 		sets = append(sets, recordSet{records: p.Records, from: from})
-		from = reached
+		from, bytes = reached, bytes-int64(len(p.Records))
 	}
-	return sets, nil
+	return sets, min(from, next), nil
 }
 
 // errNothingRead: the broker answered and sent nothing.

@@ -56,7 +56,7 @@ type Sink struct {
 	metrics    *sinkMetrics
 	slots      chan struct{} // room for as many partitions as may decode at once
 
-	// joined is published by Run for Check: the id of the current generation, 0 before the first and while the group is being joined.
+	// joined is published by Run for Check and Status: the current generation, nil before the first and after a failed attempt to join.
 	joined atomic.Pointer[broker.Generation]
 	last   atomic.Pointer[string] // the last error of joining
 

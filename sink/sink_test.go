@@ -108,6 +108,26 @@ func TestTwoSinksShareThePartitions(t *testing.T) {
 	l.eachOnce(0, 507)
 }
 
+// A topic that has nothing new after a restart has no lag, though nothing is committed by then.
+func TestNoLagAfterARestart(t *testing.T) {
+	l := newLab(t, 1)
+	cfg := testConfig()
+	r := l.start(cfg, t.TempDir())
+	l.produce("events", 0, plainBodies(0, 10)...)
+	l.committed("events", 0, 10)
+	r.stop()
+	r = l.start(cfg, t.TempDir())
+	r.loading(2)
+	if lag := r.counter(`millrace_consumer_lag_records{topic="events",partition="0"}`); lag != 0 {
+		t.Errorf("lag %v", lag)
+	}
+	for _, p := range r.Status().Partitions {
+		if p.Topic == "events" && (p.Committed != 10 || p.End != 10 || p.Lag != 0) {
+			t.Errorf("status %+v", p)
+		}
+	}
+}
+
 func TestClickHouseAwayLosesNothing(t *testing.T) {
 	l := newLab(t, 2)
 	cfg := testConfig()

@@ -11,8 +11,8 @@ import (
 // committed in another life of the topic: going on at either end would repeat or lose records that nobody can name, so it is an error.
 func startOffset(offset int64, r broker.OffsetRange) (int64, error) {
 	if offset > r.End {
-		return 0, fmt.Errorf("the group has committed offset %d, but the partition ends at %d: the topic was made anew or lost its end; "+
-			"check that, then set the group's offset for the partition (for a new topic: delete the group's offsets)", offset, r.End)
+		return 0, fmt.Errorf("offset %d is wanted, but the partition ends at %d: the topic was made anew or lost its end; "+
+			"check the broker. If the topic was made anew: `millrace sink adopt`; else restart the sink, which then says what to do", offset, r.End)
 	}
 	return max(offset, r.Start), nil
 }

@@ -179,14 +179,16 @@ func (h *handle) park(p *exact.Parked) <-chan exact.Decision {
 	return h.decision
 }
 
-// leave ends what park began. A decision that came too late is dropped.
-func (h *handle) leave() {
+// leave ends what park began. It returns a decision that came since the channel was looked at last.
+func (h *handle) leave() (late exact.Decision, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.parked = nil
 	select {
-	case <-h.decision:
+	case late = <-h.decision:
+		return late, true
 	default:
+		return late, false
 	}
 }
 
@@ -198,9 +200,10 @@ func (h *handle) decide(what func(*exact.Parked) exact.Decision) bool {
 	}
 	select {
 	case h.decision <- what(h.parked):
-	default: // one is on its way
+		return true
+	default:
+		return false // one is on its way: the partition is being taken up
 	}
-	return true
 }
 
 func (h *handle) status() PartitionStatus {

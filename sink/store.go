@@ -22,7 +22,9 @@ func (s *store) takeover() (next int64, err error) {
 	if next, err = s.machine.Takeover(s.taking); err != nil {
 		return 0, s.end(err)
 	}
+	s.port.stats.confirmed.Store(next) // nothing may be committed before the next record, and the commit may be of another log
 	s.port.handle.take(s.machine, true)
+	s.port.Fine()
 	return next, nil
 }
 
@@ -67,9 +69,15 @@ type asker struct {
 	retry   backoff
 	life    context.Context
 	revoked <-chan struct{}
+	// turn is the slots of which the worker holds one; nil: it holds none, as while the partition is taken over. Others decode while the table is asked.
+	turn chan struct{}
 }
 
 func (a *asker) ask(ids [][16]byte, below int64) (map[[16]byte]bool, error) {
+	if a.turn != nil {
+		<-a.turn
+		defer func() { a.turn <- struct{}{} }()
+	}
 	for {
 		found, err := a.tables.have(a.life, ids, below)
 		if err == nil {

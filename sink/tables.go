@@ -20,8 +20,10 @@ type tables struct {
 	topic     topic
 	partition int32
 	staging   string // database
-	staged    string // the staging table in use
-	stagings  int    // how many were made
+	// replicated tells whether the table has replicas; nil: not known yet.
+	replicated *bool
+	staged     string // the staging table in use
+	stagings   int    // how many were made
 }
 
 // where selects the rows of the partition.
@@ -44,8 +46,31 @@ func (t *tables) number(ctx context.Context, body string) (n int64, err error) {
 	return n, err
 }
 
+// caughtUp waits until this replica of the table has what every other one has; without replication it has nothing to wait for. A replica that lags would
+// make rows seem to be missing.
+func (t *tables) caughtUp(ctx context.Context) error {
+	if t.replicated == nil {
+		n, err := t.number(ctx, fmt.Sprintf("SELECT toInt64(count()) AS n FROM system.replicas WHERE database = currentDatabase() AND table = '%s'", t.topic.table))
+		if err != nil {
+			return fmt.Errorf("look for replicas of %s: %w", t.topic.table, err)
+		}
+		replicated := n > 0
+		t.replicated = &replicated
+	}
+	if !*t.replicated {
+		return nil
+	}
+	if err := t.exec(ctx, fmt.Sprintf("SYSTEM SYNC REPLICA `%s` LIGHTWEIGHT", t.topic.table)); err != nil {
+		return fmt.Errorf("wait for the replica of %s: %w", t.topic.table, err)
+	}
+	return nil
+}
+
 // highest is the highest offset of a row at or above from; -1: there is none.
 func (t *tables) highest(ctx context.Context, from int64) (int64, error) {
+	if err := t.caughtUp(ctx); err != nil {
+		return 0, err
+	}
 	n, err := t.number(ctx, fmt.Sprintf("SELECT if(count() = 0, -1, toInt64(max(_offset))) AS n FROM `%s` WHERE %s AND _offset >= %d", t.topic.table, t.where(), max(from, 0)))
 	if err != nil {
 		return 0, fmt.Errorf("highest offset in %s: %w", t.topic.table, err)
@@ -55,6 +80,9 @@ func (t *tables) highest(ctx context.Context, from int64) (int64, error) {
 
 // stored lists the rows at offsets [first, next), by offset. span bounds their time.
 func (t *tables) stored(ctx context.Context, first, next int64, span *exact.Span) (rows []exact.Row, err error) {
+	if err := t.caughtUp(ctx); err != nil {
+		return nil, err
+	}
 	bound := ""
 	if span != nil {
 		bound = fmt.Sprintf(" AND %s BETWEEN fromUnixTimestamp64Milli(toInt64(%d), 'UTC') AND fromUnixTimestamp64Milli(toInt64(%d), 'UTC')", t.topic.time, span.From, span.To)
@@ -172,12 +200,13 @@ func (t *tables) reach(ctx context.Context, below, keep int64) (from int64, err 
 // kill asks the server to end the INSERTs whose token begins with prefix, and waits for that, but not long: the token makes either order safe.
 func (t *tables) kill(ctx context.Context, prefix string) error {
 	const patience, look = time.Second, 50 * time.Millisecond
-	like := prefix + "%" // of digits, dashes and letters
-	if err := t.exec(ctx, fmt.Sprintf("KILL QUERY WHERE query_id LIKE '%s' ASYNC", like)); err != nil {
+	// Another installation on the same server has other tables, and tokens that look the same.
+	where := fmt.Sprintf("current_database = currentDatabase() AND startsWith(query_id, '%s')", prefix)
+	if err := t.exec(ctx, "KILL QUERY WHERE "+where+" ASYNC"); err != nil {
 		return fmt.Errorf("end former inserts: %w", err)
 	}
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); pause(ctx, look) {
-		n, err := t.number(ctx, fmt.Sprintf("SELECT toInt64(count()) AS n FROM system.processes WHERE query_id LIKE '%s'", like))
+		n, err := t.number(ctx, "SELECT toInt64(count()) AS n FROM system.processes WHERE "+where)
 		if err != nil {
 			return fmt.Errorf("look for former inserts: %w", err)
 		}

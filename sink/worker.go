@@ -43,11 +43,13 @@ type worker struct {
 // error of the store.
 func (w *worker) run(revoked <-chan struct{}) error {
 	defer w.store.close()
+	defer w.asker.tables.conn.close()
 	for {
 		next, err := w.store.takeover()
 		if err != nil {
 			return err
 		}
+		w.left = 0 // what was thrown away for a takeover is read again
 		w.cutter.drop(next)
 		w.fetcher.restart(w.src, next)
 		if err := w.load(revoked); !errors.Is(err, exact.ErrRestart) {
@@ -75,9 +77,6 @@ func (w *worker) load(revoked <-chan struct{}) error {
 	defer func() {
 		close(blocks)
 		<-ended // a block under way is finished: storing has its own deadline
-		if w.asker != nil {
-			w.asker.tables.conn.close()
-		}
 		w.left += w.cutter.forming.rows
 		if w.storing == nil {
 			return
@@ -168,7 +167,9 @@ func (w *worker) decode(revoked <-chan struct{}) error {
 	case <-revoked:
 		return errRevoked
 	}
+	w.asker.turn = w.slots
 	err := w.cutter.advance(time.Now())
+	w.asker.turn = nil
 	<-w.slots
 	switch {
 	case errors.Is(err, errDamaged):

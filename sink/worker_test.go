@@ -62,7 +62,7 @@ func startWorker(t *testing.T, cfg Config) *workerTest {
 		next:    100,
 	}
 	c := testCutter(cfg)
-	w.worker = &worker{src: f.add(tp, stats), fetcher: f, cutter: c, slots: make(chan struct{}, 1), store: w.store, stats: stats}
+	w.worker = &worker{src: f.add(tp, stats), fetcher: f, cutter: c, slots: make(chan struct{}, 1), store: w.store, stats: stats, asker: &asker{}}
 	go func() { w.result <- w.run(w.revoked) }()
 	synctest.Wait() // the takeover is over
 	return w

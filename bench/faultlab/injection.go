@@ -17,7 +17,7 @@ const (
 	KillAt      Action = "kill-at"      // at the failpoint Point the process kills itself; started again after For
 	FreezeAt    Action = "freeze-at"    // at the failpoint Point the process freezes; goes on when another has taken over and For has passed
 	ServerAt    Action = "server-at"    // while a process waits at the failpoint Point, Target is killed; then the process goes on
-	StatementAt Action = "statement-at" // while a process waits at the failpoint Point, Statement is run; then it kills itself
+	StatementAt Action = "statement-at" // while a process waits at the failpoint Point, SQL changes the rows of its block; then it kills itself
 	Leave       Action = "leave"        // SIGKILL (Hard) or SIGTERM without a start
 	Join        Action = "join"         // start of one that had left
 

@@ -7,10 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -196,22 +194,6 @@ func (l *lab) migrate(ctx context.Context) error {
 		return err
 	}
 	return l.command(ctx, "migrate", "migrate", "up")
-}
-
-// command runs the program once, past the proxies; its output goes to NAME.log.
-func (l *lab) command(ctx context.Context, name string, args ...string) error {
-	path := filepath.Join(l.dir, name+".log")
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, l.o.Binary, append(args, "--config", l.configPath("operator"))...)
-	cmd.Env = stack.CleanEnv()
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := errors.Join(cmd.Run(), out.Close()); err != nil {
-		return fmt.Errorf("millrace %s: %w: see %s", strings.Join(args, " "), err, path)
-	}
-	return nil
 }
 
 func (l *lab) openServers(ctx context.Context) error {

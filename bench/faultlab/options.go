@@ -62,4 +62,4 @@ func (o *Options) validate() error {
 }
 
 // ErrNoFailpoints says that a kind needs another build.
-var ErrNoFailpoints = errors.New("this program was built without failpoints: build it with `make faultlab`, or `go build -tags failpoints -o bin/millrace-faultlab ./cmd/millrace`, and use that")
+var ErrNoFailpoints = errors.New("this program was built without failpoints: `make bin/millrace-failpoints` makes one that has them, and so does `make faultlab`, which runs it")

@@ -30,9 +30,9 @@ func (l *lab) atPoint(ctx context.Context, in *Injection) (what string, struck t
 		hit.Answer(stack.Go)
 		return said(err, "%s killed while %s was at %s", in.Target, p.Name(), where), struck, errors.Join(err, pause(ctx, in.For), l.start(ctx, server))
 	}
-	n, err := l.atBlock(ctx, in, hit)
+	changed, err := l.atBlock(ctx, in, hit)
 	err = errors.Join(err, l.die(ctx, p, hit))
-	what, err = l.again(ctx, in, said(err, "%d statements ran and %s was killed at %s", n, p.Name(), where), err)
+	what, err = l.again(ctx, in, said(err, "%s, and %s was killed at %s", changed, p.Name(), where), err)
 	return what, struck, errors.Join(err, pause(ctx, in.For), l.start(ctx, p))
 }
 

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/millrace/millrace/bench/ledger"
+	"github.com/millrace/millrace/bench/verify"
 )
 
 // telling are parts of the names of counters that move when something went wrong and was dealt with.
@@ -103,13 +104,9 @@ func rollupText(r *Result) string {
 	if r.Drift == nil {
 		return "not compared"
 	}
-	keys, before, after := uint64(0), int64(0), int64(0)
+	keys, before, after := uint64(0), driftRows(r.Drift), driftRows(r.DriftAfter)
 	for _, d := range r.Drift {
 		keys += d.Keys
-		before += d.Rows
-	}
-	for _, d := range r.DriftAfter {
-		after += d.Rows
 	}
 	text := fmt.Sprintf("%d tables, %s keys recomputed: ", len(r.Drift), ledger.Grouped(keys))
 	switch {
@@ -119,6 +116,15 @@ func rollupText(r *Result) string {
 		return text + fmt.Sprintf("drift of %d rows before, %d after reconciliation", before, after)
 	}
 	return text + fmt.Sprintf("drift of %d rows", before)
+}
+
+// driftRows adds up drift. Keys may differ although their numbers of events do not: each counts as one.
+func driftRows(all []verify.RollupDrift) int64 {
+	rows := int64(0)
+	for _, d := range all {
+		rows += max(d.Rows, int64(d.Missing+d.Surplus+d.Different))
+	}
+	return rows
 }
 
 func recoveryText(r *Result) string {
@@ -142,17 +148,27 @@ func summary(r *Result) []string {
 		lost, invented, corrupted = fmt.Sprint(v.Lost.Count), fmt.Sprint(v.Invented.Count), fmt.Sprint(v.Corrupted.Count)
 		duplicated = fmt.Sprint(max(v.Duplicated.Count+v.ClientDuplicates, r.Duplicates))
 	}
-	drift := int64(0)
-	for _, d := range r.Drift {
-		drift += d.Rows
-	}
 	verdict := "held"
 	if !r.Pass {
 		verdict = "FAILED"
 	}
+	if r.Reconciled {
+		verdict += ", rollups repaired"
+	}
+	deaths := 0
+	for _, of := range r.Unasked {
+		deaths += len(of)
+	}
+	if deaths > 0 {
+		verdict += fmt.Sprintf(", %d deaths unasked", deaths)
+	}
+	p50, longest := "–", "–" // a storm waits for nobody
+	if r.Recovery.Count > 0 {
+		p50, longest = fmt.Sprintf("%.1f s", r.Recovery.P50), fmt.Sprintf("%.1f s", r.Recovery.Max)
+	}
 	return []string{
-		r.Kind, fmt.Sprintf("%d/%d", r.Bit(), r.Planned), ledger.Grouped(r.Load.Accepted), lost, duplicated, invented, corrupted, fmt.Sprint(drift),
-		fmt.Sprintf("%.1f s", r.Recovery.P50), fmt.Sprintf("%.1f s", r.Recovery.Max), verdict,
+		r.Kind, fmt.Sprintf("%d/%d", r.Bit(), r.Planned), ledger.Grouped(r.Load.Accepted), lost, duplicated, invented, corrupted, fmt.Sprint(driftRows(r.Drift)),
+		p50, longest, verdict,
 	}
 }
 

@@ -93,6 +93,36 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// What a verdict must not hide: rollups that were repaired only when asked, keys that differ in something else than a number of events, and processes that died.
+func TestTablesTellOfRepairsAndDeaths(t *testing.T) {
+	r := fixture()
+	r.Drift[0].Different, r.Reconciled, r.DriftAfter = 5, true, []verify.RollupDrift{{Table: "rollup_1m", Keys: 1000}}
+	r.Unasked = map[string][]string{"gateway": {"exit status 1"}, "clickhouse": {"signal: aborted", "signal: aborted"}}
+	r.conclude()
+	var markdown strings.Builder
+	if err := Markdown(&markdown, []*Result{r}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "| 0 | 5 | 2.0 s | 3.0 s | held, rollups repaired, 3 deaths unasked |"; !strings.Contains(markdown.String(), want) {
+		t.Errorf("no %q in\n%s", want, markdown.String())
+	}
+	if text := block(r); !strings.Contains(text, "drift of 5 rows before, 0 after reconciliation") {
+		t.Errorf("block:\n%s", text)
+	}
+}
+
+func TestSoakNeedsTheSameProcess(t *testing.T) {
+	before, after := map[string]reading{survivor: {PID: 7, Resident: 100 << 20, Goroutines: 50}}, map[string]reading{survivor: {PID: 7, Resident: 104 << 20, Goroutines: 52}}
+	r := fixture()
+	if r.compareReadings(before, after); len(r.Problems) > 0 {
+		t.Errorf("problems %q", r.Problems)
+	}
+	after[survivor] = reading{PID: 8, Resident: 50 << 20, Goroutines: 40}
+	if r.compareReadings(before, after); len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "died by itself") {
+		t.Errorf("problems %q", r.Problems)
+	}
+}
+
 func TestProofTakesCountersThatTell(t *testing.T) {
 	got := proof(map[string]float64{
 		"millrace_sink_repeats_total{topic=\"events\"}": 3, "millrace_sink_insert_rows_total": 1000, "millrace_publish_errors_total{kind=\"ambiguous\"}": 2, "millrace_sink_parked_total": 0,

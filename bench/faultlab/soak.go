@@ -22,6 +22,9 @@ const (
 	soakFloor    = 4 << 20 // bytes that tell nothing: an allocator rounds by as much
 )
 
+// LongestSoak is how long faults may be injected, so that the load lasts until the end.
+const LongestSoak = (trafficHours - 1) * time.Hour
+
 // survivor is the sink that is never killed: what it holds after all the faults shows whether they leave anything behind.
 const survivor = "sink-1"
 
@@ -66,6 +69,7 @@ func soakInjection(r *rand.Rand) Injection {
 
 // reading is what a process holds.
 type reading struct {
+	PID        int     `json:"pid"`
 	Resident   int64   `json:"resident"` // bytes, the least of several readings: what lies between two collections is noise
 	Goroutines float64 `json:"goroutines"`
 }
@@ -77,6 +81,9 @@ func Soak(ctx context.Context, o Options, d time.Duration) error {
 	}
 	if !o.Failpoints {
 		return fmt.Errorf("faultlab: soak: %w", ErrNoFailpoints)
+	}
+	if d > LongestSoak {
+		return fmt.Errorf("faultlab: soak: %v are more than %v, for which the load lasts", d, LongestSoak)
 	}
 	k := soakKind()
 	var before, after map[string]reading
@@ -114,7 +121,7 @@ func (l *lab) readings(ctx context.Context, rest time.Duration) (map[string]read
 	}
 	all := make(map[string]reading)
 	for _, name := range []string{gatewayProcess, survivor} {
-		var one reading
+		one := reading{PID: l.process(name).PID()}
 		for i := range soakReadings {
 			now, err := l.reading(ctx, name)
 			if err != nil {
@@ -163,6 +170,9 @@ func (l *lab) reading(ctx context.Context, name string) (r reading, err error) {
 func (r *Result) compareReadings(before, after map[string]reading) {
 	for name, b := range before {
 		a := after[name]
+		if a.PID != b.PID {
+			r.problem("%s died by itself in between: what it holds now tells nothing", name)
+		}
 		if grown := a.Resident - b.Resident; float64(grown) > soakMargin*float64(b.Resident) && grown > soakFloor {
 			r.problem("%s holds %s bytes after the faults, %s before", name, ledger.Grouped(uint64(a.Resident)), ledger.Grouped(uint64(b.Resident)))
 		}

@@ -53,23 +53,37 @@ func fill(statement string, values map[string]string) string {
 	return statement
 }
 
-// atBlock runs the statements of an injection about the block that a process has under way: {partition}, and {offset}, the first offset that is not confirmed.
-func (l *lab) atBlock(ctx context.Context, in *Injection, hit *stack.Hit) (n int, err error) {
+// rowsOfBlock counts the rows of the block that is announced.
+const rowsOfBlock = "SELECT toString(count()) FROM {database}.events WHERE _partition = {partition} AND _offset >= {offset}"
+
+// atBlock runs the statements of an injection about the block that a process has under way: {partition}, and {offset}, the first offset that is not confirmed. They must change
+// how many rows of the block there are, which what says.
+func (l *lab) atBlock(ctx context.Context, in *Injection, hit *stack.Hit) (what string, err error) {
 	committed, err := l.motion.committed(ctx)
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	values := map[string]string{
 		"database": labDatabase, "partition": strconv.Itoa(int(hit.Partition)), "offset": strconv.FormatInt(committed[hit.Partition], 10),
 		"number": strconv.Itoa(in.Number),
 	}
+	before, err := l.query(ctx, fill(rowsOfBlock, values))
+	if err != nil {
+		return "", err
+	}
 	for _, s := range in.SQL {
 		if err := l.exec(ctx, fill(s, values)); err != nil {
-			return n, err
+			return "", err
 		}
-		n++
 	}
-	return n, nil
+	after, err := l.query(ctx, fill(rowsOfBlock, values))
+	if err != nil {
+		return "", err
+	}
+	if before[0] == after[0] {
+		return "", fmt.Errorf("%w: the block has %s rows as before", errNoBite, after[0])
+	}
+	return fmt.Sprintf("the block had %s rows, then %s", before[0], after[0]), nil
 }
 
 // statement changes something in ClickHouse, waits until the sinks have run into it, and takes it back after Injection.For.
@@ -84,6 +98,7 @@ func (l *lab) statement(ctx context.Context, in *Injection) (what string, struck
 		}
 		return errors.Join(errs...)
 	}
+	l.counters.read(ctx, l.metrics) // what was counted since the last look is no evidence of what follows
 	before := l.counters.sum(in.Evidence)
 	struck = time.Now()
 	for _, s := range in.SQL {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,22 @@ import (
 	"github.com/millrace/millrace/bench/faultlab/stack"
 	kafka "github.com/millrace/millrace/broker"
 )
+
+// command runs the program once, past the proxies; its output goes to NAME.log.
+func (l *lab) command(ctx context.Context, name string, args ...string) error {
+	path := filepath.Join(l.dir, name+".log")
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, l.o.Binary, append(args, "--config", l.configPath("operator"))...)
+	cmd.Env = stack.CleanEnv()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := errors.Join(cmd.Run(), out.Close()); err != nil {
+		return fmt.Errorf("millrace %s: %w: see %s", strings.Join(args, " "), err, path)
+	}
+	return nil
+}
 
 // rewindBy is how many offsets of each partition a tool that knows nothing of intents puts back.
 const rewindBy = 150

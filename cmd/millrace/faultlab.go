@@ -167,7 +167,7 @@ func newFaultlabRun() *cobra.Command {
 	fs := cmd.Flags()
 	fs.StringVar(&suite, "suite", faultlab.Short, "short or full")
 	fs.StringSliceVar(&only, "only", nil, "kinds to run instead of a suite, with commas; see \"faultlab list\"")
-	fs.IntVar(&injections, "injections", 0, "faults in each run (default: 20, of zombies 5)")
+	fs.IntVar(&injections, "injections", 0, "faults in each run (default: what \"faultlab list\" says, and 50 for killed servers in the full suite)")
 	fs.BoolVar(&markdown, "markdown", false, "print the table in Markdown at the end")
 	return cmd
 }
@@ -224,8 +224,8 @@ func newFaultlabSoak() *cobra.Command {
 		Short: "Inject random faults of all kinds into one stack for a time, and compare",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if minutes < 1 {
-				return usageError{fmt.Errorf("--minutes is %d: give at least 1", minutes)}
+			if most := int(faultlab.LongestSoak / time.Minute); minutes < 1 || minutes > most {
+				return usageError{fmt.Errorf("--minutes is %d: give 1 to %d, and for longer run it again with another --seed", minutes, most)}
 			}
 			return f.inLab(cmd, func(ctx context.Context, o faultlab.Options) error {
 				return faultlab.Soak(ctx, o, time.Duration(minutes)*time.Minute)

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -22,7 +21,6 @@ import (
 	"github.com/millrace/millrace/schema/clickhouse"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/sink/audit"
-	"github.com/millrace/millrace/sink/exact"
 )
 
 func newSink() *cobra.Command {
@@ -98,131 +96,6 @@ func (s sinkSettings) ask(ctx context.Context, method string, c config.Config, p
 	return json.Unmarshal(body, out)
 }
 
-func newSinkStatus() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{Use: "status", Short: "Show each partition: what is stored, what is under way, what is parked and why", Args: cobra.NoArgs}
-	s := addSinkSettings(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, _, err := s.load()
-		if err != nil {
-			return err
-		}
-		ctx, stop := stopSignals()
-		defer stop()
-		client, err := openBroker(c)
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		st, err := groupStatus(ctx, client, c)
-		if err != nil {
-			return unavailableError{err}
-		}
-		var live sink.Status
-		liveErr := s.ask(ctx, http.MethodGet, c, sinkStatusPath, nil, &live)
-		st.join(live)
-		if asJSON {
-			return json.NewEncoder(cmd.OutOrStdout()).Encode(st)
-		}
-		if liveErr != nil {
-			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "what the sink itself says is not known: %v\n", liveErr)
-		}
-		return st.print(cmd.OutOrStdout())
-	}
-	return cmd
-}
-
-// sinkStatus is what the broker knows of the group, completed by what one sink says.
-type sinkStatus struct {
-	Group      string          `json:"group"`
-	Partitions []sinkPartition `json:"partitions"`
-}
-
-type sinkPartition struct {
-	sink.PartitionStatus
-	// Rows of the block that is announced.
-	Rows int `json:"rows"`
-}
-
-// groupStatus reads what the group has committed.
-func groupStatus(ctx context.Context, client *broker.Client, c config.Config) (sinkStatus, error) {
-	st := sinkStatus{Group: c.Sink.Group, Partitions: []sinkPartition{}}
-	topics := []string{c.Broker.Topic, c.Broker.QuarantineTopic}
-	md, err := client.Metadata(ctx, topics...)
-	if err != nil {
-		return st, err
-	}
-	for _, topic := range topics {
-		if err := md.Topics[topic].Err; err != nil {
-			return st, fmt.Errorf("topic %s: %w", topic, err)
-		}
-		var ids []int32
-		for _, p := range md.Topics[topic].Partitions {
-			ids = append(ids, p.ID)
-		}
-		committed, err := client.FetchOffsets(ctx, c.Sink.Group, topic, ids)
-		if err != nil {
-			return st, err
-		}
-		ranges, err := client.ListOffsets(ctx, topic, ids)
-		if err != nil {
-			return st, err
-		}
-		for _, id := range ids {
-			o := committed[id]
-			p := sinkPartition{PartitionStatus: sink.PartitionStatus{
-				Topic: topic, Partition: id, State: "unknown", Committed: o.Offset, Announced: o.Offset, End: ranges[id].End, Lag: ranges[id].End - max(o.Offset, ranges[id].Start),
-			}}
-			if in, err := exact.ParseIntent(o.Metadata); err == nil {
-				p.Log, p.Announced, p.Rows = in.Log, max(in.Next, o.Offset), in.Rows
-			}
-			st.Partitions = append(st.Partitions, p)
-		}
-	}
-	return st, nil
-}
-
-// join takes over what only the sink itself knows.
-func (st *sinkStatus) join(live sink.Status) {
-	for i := range st.Partitions {
-		p := &st.Partitions[i]
-		for _, l := range live.Partitions {
-			if l.Topic == p.Topic && l.Partition == p.Partition {
-				p.Log, p.State, p.Reason, p.Detail, p.Cure, p.Since = l.Log, l.State, l.Reason, l.Detail, l.Cure, l.Since
-			}
-		}
-	}
-}
-
-func (st *sinkStatus) print(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) // Flush tells what went wrong
-	_, _ = fmt.Fprintln(t, "TOPIC\tPARTITION\tSTATE\tLOG\tSTORED BELOW\tUNDER WAY\tEND\tLAG")
-	for _, p := range st.Partitions {
-		underWay := "-"
-		if p.Announced > p.Committed && p.Committed >= 0 {
-			underWay = fmt.Sprintf("%d to %d, %d rows", p.Committed, p.Announced-1, p.Rows)
-		}
-		stored := strconv.FormatInt(p.Committed, 10)
-		if p.Committed < 0 {
-			stored = "-"
-		}
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%s\t%d\t%s\t%s\t%d\t%d\n", p.Topic, p.Partition, p.State, p.Log, stored, underWay, p.End, p.Lag)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, p := range st.Partitions {
-		if p.State != sink.StateParked {
-			continue
-		}
-		if _, err := fmt.Fprintf(w, "\n%s partition %d is parked since %s: %s\n  %s\n  cure: %s\n", p.Topic, p.Partition, p.Since.UTC().Format("2006-01-02 15:04:05 UTC"), p.Reason, p.Detail, p.Cure); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func newSinkResume() *cobra.Command {
 	cmd := &cobra.Command{Use: "resume", Short: "Let parked partitions try again", Args: cobra.NoArgs, Example: "  millrace sink resume\n  millrace sink resume --topic events --partition 3"}
 	s := addSinkSettings(cmd)
@@ -239,14 +112,16 @@ func newSinkResume() *cobra.Command {
 			return err
 		}
 		resumed := 0
+		var failed []error
 		for _, p := range live.Partitions {
 			if p.State != sink.StateParked || (*topic != "" && p.Topic != *topic) || (*partition >= 0 && p.Partition != *partition) {
 				continue
 			}
-			if err := s.ask(ctx, http.MethodPost, c, sinkResumePath, partitionValues(p.Topic, p.Partition), &sinkAnswer{}); err != nil {
-				return err
-			}
 			resumed++
+			if err := s.ask(ctx, http.MethodPost, c, sinkResumePath, partitionValues(p.Topic, p.Partition), &sinkAnswer{}); err != nil {
+				failed = append(failed, err)
+				continue
+			}
 			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s partition %d tries again (it was parked: %s)\n", p.Topic, p.Partition, p.Reason); err != nil {
 				return err
 			}
@@ -254,13 +129,16 @@ func newSinkResume() *cobra.Command {
 		if resumed == 0 {
 			return errors.New("no such partition of this sink is parked: see `millrace sink status`")
 		}
-		return nil
+		return errors.Join(failed...)
 	}
 	return cmd
 }
 
 func addPartition(cmd *cobra.Command, none string) (topic *string, partition *int32) {
-	return cmd.Flags().String("topic", "", "topic of the partition (default "+none+")"), cmd.Flags().Int32("partition", -1, "number of the partition (default "+none+")")
+	topic = cmd.Flags().String("topic", "", "topic of the partition (default: "+none+")")
+	partition = cmd.Flags().Int32("partition", -1, "number of the partition (default: "+none+")")
+	cmd.Flags().Lookup("partition").DefValue = "0" // the help then names no second default
+	return topic, partition
 }
 
 func partitionValues(topic string, partition int32) url.Values {
@@ -279,6 +157,7 @@ stores what the table lacks; rows that are there are kept and not doubled.`,
 	s := addSinkSettings(cmd)
 	topic, partition := addPartition(cmd, "none: say which")
 	to := cmd.Flags().Int64("to", -1, "offset to begin at (default: as far below the table's highest as there may be holes)")
+	cmd.Flags().Lookup("to").DefValue = "0" // as of --partition
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, _, err := s.load()
 		if err != nil {

@@ -59,5 +59,8 @@ func (db *DB) Conn() driver.Conn { return db.conn }
 // Database is the name of the database that holds the tables.
 func (db *DB) Database() string { return db.database }
 
-// StagingDatabase is the name of the database in which rows wait before a repair attaches them to the tables. A migration makes it.
+// StagingDatabase is that of the function of this name, for the database of the pool.
 func (db *DB) StagingDatabase() string { return StagingDatabase(db.database) }
+
+// StagingDatabase is the name of the database in which rows that a table of the database lacks wait until a repair attaches them. A migration makes it.
+func StagingDatabase(database string) string { return database + "_staging" }

@@ -12,15 +12,16 @@ import (
 // right is what a user must be allowed to do with a table.
 type right struct{ table, privileges string }
 
-// rights are what the sink and its auditor do to the tables. A repair deletes rows of events and quarantine; that of a rollup only inserts.
+// rights are what the sink and its auditor do to the tables. Repairs delete rows: of events and quarantine what is there twice, of a rollup the keys that hold what no insert
+// takes away.
 var rights = []right{
 	{"events", "SELECT, INSERT, ALTER DELETE"},
 	{"quarantine", "SELECT, INSERT, ALTER DELETE"},
 	{"logs", "SELECT, INSERT"},
-	{"rollup_1m", "SELECT, INSERT"},
-	{"rollup_1h", "SELECT, INSERT"},
-	{"user_day", "SELECT, INSERT"},
-	{"sessions", "SELECT, INSERT"},
+	{"rollup_1m", "SELECT, INSERT, ALTER DELETE"},
+	{"rollup_1h", "SELECT, INSERT, ALTER DELETE"},
+	{"user_day", "SELECT, INSERT, ALTER DELETE"},
+	{"sessions", "SELECT, INSERT, ALTER DELETE"},
 	{"audit_queue", "SELECT, INSERT"},
 }
 

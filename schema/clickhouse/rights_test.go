@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +27,13 @@ func TestAssertRightsNamesWhatIsLacking(t *testing.T) {
 			t.Errorf("nothing asks for SELECT and INSERT on %s", table.name)
 		}
 	}
+	// What a repair deletes from.
+	for _, r := range rights {
+		_, rolled := rollupColumns[r.table]
+		if repaired := rolled || splitBy[r.table] != ""; repaired != strings.Contains(r.privileges, "ALTER DELETE") {
+			t.Errorf("rights on %s are %s", r.table, r.privileges)
+		}
+	}
 }
 
 func TestAssertStaging(t *testing.T) {
@@ -36,7 +42,7 @@ func TestAssertStaging(t *testing.T) {
 	if db.StagingDatabase() != "r2_staging" {
 		t.Errorf("the staging database is %s", db.StagingDatabase())
 	}
-	mustContain(t, Assert(context.Background(), session(t, engine, "r2", "SET allow_ddl = 0")),
+	mustContain(t, Assert(with(within(t), Setting{"allow_ddl", "0"}), db),
 		"in database r2_staging a sink must make and drop tables, for repairs", "GRANT SELECT, INSERT, CREATE TABLE, DROP TABLE ON r2_staging.*")
 	exec(t, db, "DROP DATABASE {db}_staging SYNC")
 	err := Assert(within(t), db)

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -33,6 +34,17 @@ func InsertSettings(token string) []Setting {
 	return append(pinned[:len(pinned):len(pinned)], Setting{"insert_deduplication_token", token})
 }
 
+// PlainInsertSettings returns the settings of an insert whose repeats nothing has to recognise, as into a staging table.
+func PlainInsertSettings() []Setting {
+	settings := slices.Clone(pinned)
+	for i := range settings {
+		if settings[i].Name == "insert_deduplicate" {
+			settings[i].Value = "0"
+		}
+	}
+	return settings
+}
+
 // inherited are settings that cannot be sent with an insert, because only newer servers know them, and that would make the pinned ones void. Where a
 // server has one, its value must be one of these.
 var inherited = []struct {
@@ -56,12 +68,14 @@ const deduplicationSeconds = 604800
 func parameters(ctx context.Context, p map[string]string) context.Context {
 	escaped := make(clickhouse.Parameters, len(p))
 	for name, value := range p {
-		escaped[name] = parameterEscapes.Replace(value)
+		escaped[name] = EscapeParameter(value)
 	}
 	return clickhouse.Context(ctx, clickhouse.WithParameters(escaped))
 }
 
-// parameterEscapes is what the server undoes in a parameter's text, which the driver leaves to us.
+// EscapeParameter writes a text as the value of a query's parameter: the server undoes escapes in it, and the driver leaves that to its caller.
+func EscapeParameter(text string) string { return parameterEscapes.Replace(text) }
+
 var parameterEscapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
 
 // with sends settings along with a query.

@@ -55,9 +55,6 @@ func list[T int64 | uint64](numbers []T) string {
 	return b.String()
 }
 
-// escapes is what the server undoes in a parameter's text.
-var escapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
-
 // run calls f with a context for one statement. When ctx ends first the server is asked to end the query: to drop the connection, as the driver
 // would, is what the embedded ClickHouse may not survive.
 func run(ctx context.Context, db *schema.DB, p parameters, settings []schema.Setting, f func(ctx context.Context) error) error {
@@ -70,7 +67,7 @@ func run(ctx context.Context, db *schema.DB, p parameters, settings []schema.Set
 	}
 	escaped := clickhouse.Parameters{}
 	for name, value := range p {
-		escaped[name] = escapes.Replace(value)
+		escaped[name] = schema.EscapeParameter(value)
 	}
 	id := "millrace-audit-" + uuid.NewString()
 	query, drop := context.WithCancel(context.WithoutCancel(ctx))

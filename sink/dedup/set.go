@@ -134,6 +134,9 @@ func (s *Set) Since(id [16]byte, position uint64) bool {
 	return false
 }
 
+// Keeps tells whether Since sees all rows that were added at position or later.
+func (s *Set) Keeps(position uint64) bool { return s.added-position <= uint64(s.count) }
+
 // Newest is the latest arrival of any row so far; 0: none.
 func (s *Set) Newest() int64 { return s.newest }
 

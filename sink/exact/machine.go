@@ -92,11 +92,13 @@ func (m *Machine) publish(offset int64, in Intent) {
 
 // until makes a call of the Port until it succeeds. Its error is that the generation or the context has ended, or ErrTrimmed.
 func (m *Machine) until(ctx context.Context, what string, call func() error) error {
-	for {
+	for failed := false; ; failed = true {
 		err := call()
 		switch {
 		case err == nil:
-			m.p.Fine()
+			if failed { // else the pauses of somebody around this call would begin anew
+				m.p.Fine()
+			}
 			return nil
 		case errors.Is(err, ErrFenced), errors.Is(err, ErrTrimmed):
 			return fmt.Errorf("%s: %w", what, err)
@@ -187,6 +189,10 @@ func (m *Machine) park(ctx context.Context, p Parked) error {
 	m.p.Fine()
 	if !decision.Rewind {
 		return nil
+	}
+	// What is under way has a token of the turn that ends.
+	if err := m.kill(ctx); err != nil {
+		return err
 	}
 	m.intent.Turn++
 	m.at = position{next: max(0, decision.To), last: -1, newest: -1}

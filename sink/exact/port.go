@@ -61,6 +61,11 @@ const (
 	Unknown                // a code that is not on the lists
 )
 
+// String returns the class as it stands in metrics.
+func (c Class) String() string {
+	return [...]string{"retriable", "schema", "bad_row", "unknown"}[c]
+}
+
 // InsertError is the only error of Port.Insert but that of its context.
 type InsertError struct {
 	Class Class
@@ -111,6 +116,8 @@ type Port interface {
 	// Read reads the records [first, next), decides as the first time which of them have rows, with the ids as they are, adds the new ones, and
 	// produces the refused ones to the quarantine topic. A Read that fails leaves the ids as they were. ErrTrimmed.
 	Read(ctx context.Context, first, next int64) (*Block, error)
+	// ReadSome is Read, but it may end earlier, so as not to hold more than a block of records: Block.Next is above first and next at most.
+	ReadSome(ctx context.Context, first, next int64) (*Block, error)
 	// Select reads the records at these offsets (sorted, within [first, next)) and makes rows of all of them, without a look at ids.
 	// The Block's First and Next are those given. ErrTrimmed.
 	Select(ctx context.Context, first, next int64, offsets []int64) (*Block, error)

@@ -20,7 +20,7 @@ func (m *Machine) recover(ctx context.Context) error {
 			Cure:   "run the build that announced it until the block is stored; that is seconds",
 		})
 	}
-	b, err := m.read(ctx, in.First, in.Next)
+	b, err := m.read(ctx, m.p.Read, in.First, in.Next)
 	if err != nil {
 		return err
 	}
@@ -55,10 +55,10 @@ func (m *Machine) kill(ctx context.Context) error {
 	return m.until(ctx, "end older inserts", func() error { return m.p.Kill(ctx, m.tokenPrefix()) })
 }
 
-// read reads records that have been read before.
-func (m *Machine) read(ctx context.Context, first, next int64) (b *Block, err error) {
+// read reads records that have been read before, by Read or ReadSome.
+func (m *Machine) read(ctx context.Context, by func(ctx context.Context, first, next int64) (*Block, error), first, next int64) (b *Block, err error) {
 	err = m.until(ctx, "read the topic", func() error {
-		b, err = m.p.Read(ctx, first, next)
+		b, err = by(ctx, first, next)
 		return err
 	})
 	return b, m.trimmed(ctx, err)

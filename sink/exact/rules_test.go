@@ -95,7 +95,7 @@ func TestParks(t *testing.T) {
 			w := loaded(t)
 			w.metadata = "2|what may come"
 			return w
-		}, "newer_build", "version 2, this build knows 1", "run the build that wrote it", false, -1},
+		}, "newer_build", "version 2, this build knows 1", "run the build that wrote it", false, 8},
 		"codec": {func(t *testing.T) *world {
 			w, in := announced(t)
 			in.Codec = 2

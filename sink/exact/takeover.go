@@ -108,6 +108,7 @@ func (m *Machine) lookUp(ctx context.Context) (f finding, err error) {
 	m.at = position{next: in.First, last: in.Last, lastTS: in.LastTS, newest: in.Newest}
 	m.publish(offset, in)
 	if errors.Is(err, ErrNewer) {
+		m.table = offset - 1 // nothing below is in doubt
 		return f, m.parkAnew(ctx, Parked{
 			Reason: "newer_build",
 			Detail: fmt.Sprintf("the commit at offset %d holds %v", offset, err),
@@ -247,7 +248,7 @@ func (m *Machine) catchUp(ctx context.Context, high int64) error {
 	}
 	m.leave(m.intent.Excluded)
 	for m.at.next <= high {
-		b, err := m.read(ctx, m.at.next, min(high+1, m.at.next+max(1, m.o.MaxOffsets/16)))
+		b, err := m.read(ctx, m.p.ReadSome, m.at.next, min(high+1, m.at.next+max(1, m.o.MaxOffsets/16)))
 		if err != nil {
 			return err
 		}

@@ -57,8 +57,14 @@ func TestBusyPortThatWasChosen(t *testing.T) {
 // command runs millrace and returns what it printed on both outputs.
 func command(t *testing.T, args ...string) (string, int) {
 	t.Helper()
+	return commandWithin(t, 30*time.Second, args...)
+}
+
+// commandWithin is command for what takes longer.
+func commandWithin(t *testing.T, within time.Duration, args ...string) (string, int) {
+	t.Helper()
 	// One that goes on although it should not is killed, which shows as exit code -1.
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	out, err := cmd.CombinedOutput()

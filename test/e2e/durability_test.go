@@ -150,6 +150,9 @@ func TestKillNineOfTheWholeTreeUnderLoadLosesNothing(t *testing.T) {
 	s := start(t, dir)
 	rows := checkStored(t, s, acked)
 	t.Logf("%d acknowledged over 3 kills, %d rows", len(acked), rows)
+	if records := s.count("SELECT uniqExact(_partition, _offset) FROM millrace.events"); records != rows {
+		t.Errorf("%d rows of %d records", rows, records)
+	}
 }
 
 // TestExternalEngines runs a second millrace on the engines of the first: two settings, nothing else.

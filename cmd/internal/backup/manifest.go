@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/cmd/internal/datadir"
+	"github.com/millrace/millrace/schema/clickhouse"
 )
 
 // manifestVersion is the layout of the manifest that this build writes, and the newest that it reads.
@@ -108,6 +109,12 @@ func ReadManifest(path string) (*Manifest, error) {
 	}
 	if m.Database == "" || m.Begun.IsZero() {
 		return nil, fmt.Errorf("%w: %s: names no database or no time", ErrManifest, path)
+	}
+	// The name goes into a statement.
+	cfg := clickhouse.DefaultConfig()
+	cfg.Database = m.Database
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrManifest, path, err)
 	}
 	return m, nil
 }

@@ -3,8 +3,6 @@ package backup
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,18 +73,13 @@ func drop(ctx context.Context, db *clickhouse.DB, database string) error {
 
 // logNumber is the number of the present life of a topic; 0: none was allotted.
 func logNumber(ctx context.Context, db *clickhouse.DB, clusterID, topic string) (uint16, error) {
-	ctx = driver.Context(ctx, driver.WithParameters(driver.Parameters{"cluster": escape(clusterID), "topic": escape(topic)}))
+	ctx = driver.Context(ctx, driver.WithParameters(driver.Parameters{"cluster": clickhouse.EscapeParameter(clusterID), "topic": clickhouse.EscapeParameter(topic)}))
 	var n uint16
 	err := db.Conn().QueryRow(ctx, "SELECT max(log) FROM "+db.Database()+".logs WHERE cluster_id = {cluster:String} AND topic = {topic:String}").Scan(&n)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if err != nil {
 		return 0, fmt.Errorf("read the log number of topic %s: %w", topic, err)
 	}
 	return n, nil
-}
-
-// escape is what the server undoes in a parameter's text.
-func escape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`).Replace(s)
 }
 
 // highest returns the highest offset of each partition that a table holds rows of for a log.

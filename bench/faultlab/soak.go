@@ -2,6 +2,7 @@ package faultlab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -114,12 +115,25 @@ func Soak(ctx context.Context, o Options, d time.Duration) error {
 	return nil
 }
 
-// readings lets the load run without faults for a while and reads the processes that are never killed.
-func (l *lab) readings(ctx context.Context, rest time.Duration) (map[string]reading, error) {
+// readings lets the load run without faults for a while and reads the processes that are never killed. Meanwhile the survivor is the only sink: what a sink
+// holds depends on its share of the partitions, and on whether it compares the rollups.
+func (l *lab) readings(ctx context.Context, rest time.Duration) (all map[string]reading, err error) {
+	other := l.process(sinkProcess)
+	if err := other.Stop(); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, other.Start(ctx)) }()
+	ends, err := l.motion.ends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.motion.past(ctx, ends); err != nil {
+		return nil, fmt.Errorf("%s alone: %w", survivor, err)
+	}
 	if err := pause(ctx, rest); err != nil {
 		return nil, err
 	}
-	all := make(map[string]reading)
+	all = make(map[string]reading)
 	for _, name := range []string{gatewayProcess, survivor} {
 		one := reading{PID: l.process(name).PID()}
 		for i := range soakReadings {

@@ -58,7 +58,7 @@ func shortKinds() []*Kind {
 		dropKind(sinkBroker, Short, "answers to the sink's fetches, commits and group requests are lost after the broker has acted"),
 		cutKind(sinkBroker, Short, "the sink's connections to the broker are cut within requests and answers"),
 		dropKind(sinkClickHouse, Short, "answers to INSERTs are lost after ClickHouse has acted"),
-		cutKind(sinkClickHouse, Short, "the sink's connections to ClickHouse are cut within INSERTs and their answers"),
+		cutKind(sinkClickHouse, Short, "the sink's connections to ClickHouse are cut within requests and answers"),
 		{
 			Name: "zombie", Suite: Short, Describe: "a sink freezes at a step of the protocol, another takes over, the first goes on", Injections: zombies, Sinks: 2, Failpoints: true,
 			Plan: func(r *rand.Rand, n int) []Injection {

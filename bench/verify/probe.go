@@ -2,11 +2,13 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -112,6 +114,8 @@ func (p *Probe) Result() (*load.Percentiles, []report.Point) {
 		return nil, nil
 	}
 	all := load.PercentilesOf(p.times)
+	// Events are seen by one look at the table, in any order.
+	slices.SortFunc(p.series, func(a, b report.Point) int { return cmp.Compare(a.At, b.At) })
 	return &all, p.series
 }
 

@@ -21,16 +21,21 @@ const (
 
 // settle waits until everything that was sent is stored.
 func (l *lab) settle(ctx context.Context, r *Result) {
-	draining, cancel := context.WithTimeout(ctx, drainTimeout)
+	l.drain(ctx, r)
+	if _, _, err := l.store.Wait(ctx, l.traffic.run, &l.traffic.header, l.traffic.accepted.Load(), drainIdle, nil); err != nil {
+		r.problem("wait for rows: %v", err)
+	}
+}
+
+// drain waits until everything in the topics is confirmed.
+func (l *lab) drain(ctx context.Context, r *Result) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	// What the sink refuses goes to the quarantine topic before it is confirmed: events first.
 	for _, m := range []*motion{l.motion, l.refused} {
-		if err := m.drained(draining, quiet); err != nil {
+		if err := m.drained(ctx, quiet); err != nil {
 			r.problem("%v", err)
 		}
-	}
-	if _, _, err := l.store.Wait(ctx, l.traffic.run, &l.traffic.header, l.traffic.accepted.Load(), drainIdle, nil); err != nil {
-		r.problem("wait for rows: %v", err)
 	}
 }
 
@@ -39,6 +44,7 @@ func (l *lab) check(ctx context.Context, r *Result) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	l.checkFresh(ctx, r)
+	l.drain(ctx, r) // the fresh events are in table events before they are in all rollups
 	l.checkLedger(ctx, r)
 	l.checkPlaces(ctx, r)
 	l.checkRollups(ctx, r)

@@ -33,28 +33,31 @@ starts; with external ones it refuses to start until "migrate up" was run.`,
 func migration(name, short string, do func(context.Context, *cobra.Command, config.Config, *clickhouse.DB, *slog.Logger) error) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs}
 	s := addSettings(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, _, err := s.load()
-		if err != nil {
-			return err
-		}
-		log, _, err := logging.New(c.Log, os.Stderr)
-		if err != nil {
-			return err
-		}
-		if err := locate(&c); err != nil {
-			return err
-		}
-		ctx, stop := stopSignals()
-		defer stop()
-		db, err := clickhouse.Open(ctx, c.ClickHouse)
-		if err != nil {
-			return unavailableError{err}
-		}
-		defer db.Close() //nolint:errcheck // nothing is pending on it
-		return do(ctx, cmd, c, db, log)
-	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.withTables(cmd, do) }
 	return cmd
+}
+
+// withTables runs do on the configured ClickHouse, or on the embedded one of a running server. The addresses in the configuration that do gets are filled in.
+func (s settings) withTables(cmd *cobra.Command, do func(context.Context, *cobra.Command, config.Config, *clickhouse.DB, *slog.Logger) error) error {
+	c, _, err := s.load()
+	if err != nil {
+		return err
+	}
+	log, _, err := logging.New(c.Log, os.Stderr)
+	if err != nil {
+		return err
+	}
+	if err := locate(&c); err != nil {
+		return err
+	}
+	ctx, stop := stopSignals()
+	defer stop()
+	db, err := clickhouse.Open(ctx, c.ClickHouse)
+	if err != nil {
+		return unavailableError{err}
+	}
+	defer db.Close() //nolint:errcheck // nothing is pending on it
+	return do(ctx, cmd, c, db, log)
 }
 
 func plan(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhouse.DB, _ *slog.Logger) error {

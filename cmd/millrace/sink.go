@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"time"
 
@@ -17,7 +17,6 @@ import (
 
 	"github.com/millrace/millrace/broker"
 	"github.com/millrace/millrace/cmd/internal/config"
-	"github.com/millrace/millrace/cmd/internal/logging"
 	"github.com/millrace/millrace/schema/clickhouse"
 	"github.com/millrace/millrace/sink"
 	"github.com/millrace/millrace/sink/audit"
@@ -193,41 +192,29 @@ records are then loaded from the beginning, beside the rows of the former life. 
 	s := addSettings(cmd)
 	topic := cmd.Flags().String("topic", "", "topic to adopt: broker.topic or broker.quarantine_topic")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, _, err := s.load()
-		if err != nil {
+		return s.withTables(cmd, func(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhouse.DB, _ *slog.Logger) error {
+			if *topic != c.Broker.Topic && *topic != c.Broker.QuarantineTopic {
+				return usageError{fmt.Errorf("--topic is %q: choose %s or %s", *topic, c.Broker.Topic, c.Broker.QuarantineTopic)}
+			}
+			client, err := broker.New(c.Broker)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			md, err := client.Metadata(ctx, *topic)
+			if err != nil {
+				return unavailableError{err}
+			}
+			if err := md.Topics[*topic].Err; err != nil {
+				return fmt.Errorf("topic %s: %w", *topic, err)
+			}
+			l, err := clickhouse.AdoptLog(ctx, db, md.ClusterID, *topic, len(md.Topics[*topic].Partitions))
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "topic %s is log %d now, with %d partitions: restart every millrace process\n", *topic, l.Number, l.Partitions)
 			return err
-		}
-		if err := locate(&c); err != nil {
-			return err
-		}
-		if *topic != c.Broker.Topic && *topic != c.Broker.QuarantineTopic {
-			return usageError{fmt.Errorf("--topic is %q: choose %s or %s", *topic, c.Broker.Topic, c.Broker.QuarantineTopic)}
-		}
-		ctx, stop := stopSignals()
-		defer stop()
-		client, err := broker.New(c.Broker)
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		md, err := client.Metadata(ctx, *topic)
-		if err != nil {
-			return unavailableError{err}
-		}
-		if err := md.Topics[*topic].Err; err != nil {
-			return fmt.Errorf("topic %s: %w", *topic, err)
-		}
-		db, err := clickhouse.Open(ctx, c.ClickHouse)
-		if err != nil {
-			return unavailableError{err}
-		}
-		defer db.Close() //nolint:errcheck // nothing is pending on it
-		l, err := clickhouse.AdoptLog(ctx, db, md.ClusterID, *topic, len(md.Topics[*topic].Partitions))
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "topic %s is log %d now, with %d partitions: restart every millrace process\n", *topic, l.Number, l.Partitions)
-		return err
+		})
 	}
 	return cmd
 }
@@ -245,46 +232,30 @@ differs (--dry-run) or could not be judged because events are being loaded into 
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for what is being loaded, until everything is judged")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "repair nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, _, err := s.load()
-		if err != nil {
-			return err
-		}
-		log, _, err := logging.New(c.Log, os.Stderr)
-		if err != nil {
-			return err
-		}
-		if err := locate(&c); err != nil {
-			return err
-		}
-		ctx, stop := stopSignals()
-		defer stop()
-		client, err := broker.New(c.Broker)
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		db, err := clickhouse.Open(ctx, c.ClickHouse)
-		if err != nil {
-			return unavailableError{err}
-		}
-		defer db.Close() //nolint:errcheck // nothing is pending on it
-		a := audit.New(audit.Config{Interval: c.Sink.AuditInterval}, audit.Deps{
-			DB: db, Pending: func(ctx context.Context) ([]audit.Pending, error) {
-				return sink.Pending(ctx, client, c.Sink.Group, c.Broker.Topic)
-			},
-			Logger: log, Metrics: metrics.NewSet(),
+		return s.withTables(cmd, func(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhouse.DB, log *slog.Logger) error {
+			client, err := broker.New(c.Broker)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			a := audit.New(audit.Config{Interval: c.Sink.AuditInterval}, audit.Deps{
+				DB: db, Pending: func(ctx context.Context) ([]audit.Pending, error) {
+					return sink.Pending(ctx, client, c.Sink.Group, c.Broker.Topic)
+				},
+				Logger: log, Metrics: metrics.NewSet(),
+			})
+			report, err := a.Reconcile(ctx, audit.ReconcileOptions{Repair: !dryRun, Wait: wait})
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprint(cmd.OutOrStdout(), report); err != nil {
+				return err
+			}
+			if !report.Exact() {
+				return errors.New("not every rollup is exact, see above")
+			}
+			return nil
 		})
-		report, err := a.Reconcile(ctx, audit.ReconcileOptions{Repair: !dryRun, Wait: wait})
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprint(cmd.OutOrStdout(), report); err != nil {
-			return err
-		}
-		if !report.Exact() {
-			return errors.New("not every rollup is exact, see above")
-		}
-		return nil
 	}
 	return cmd
 }

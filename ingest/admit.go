@@ -62,6 +62,11 @@ func (r *request) authenticate(text []byte, shown bool) *refusal {
 	if shown && len(text) > 0 && len(text) <= maxKeyBytes {
 		r.key, r.hasKey = r.s.deps.Keys.Lookup(text)
 	}
+	if r.hasKey && r.key.Forbidden {
+		r.hasKey = false // nothing is kept for it
+		r.s.gauges.badScope.Inc()
+		return refuse(codeForbiddenScope, "the key may not send events: use one with scope ingest (millrace keys create NAME --scope ingest)")
+	}
 	if r.hasKey {
 		return nil
 	}

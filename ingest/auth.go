@@ -13,6 +13,8 @@ type Key struct {
 	Project uint32
 	// Name is the project's name.
 	Name string
+	// Forbidden says that the key is known and may not send events.
+	Forbidden bool
 }
 
 // Keyring knows the write keys.

@@ -94,6 +94,7 @@ func TestEveryCode(t *testing.T) {
 		{"empty batch", post, batch, `{"batch":[]}`, nil, 400, "empty_batch", nil},
 		{"no events", post, "/v1/events", `{"events":[]}`, nil, 400, "empty_batch", nil},
 		{"no key", post, "/v1/events", good, []string{"Authorization", ""}, 401, "invalid_key", []string{"Basic", "Bearer", "X-Write-Key"}},
+		{"key without scope ingest", post, track, good, []string{"Authorization", "Bearer " + queryKey}, 403, "forbidden_scope", []string{"--scope ingest"}},
 		{"unknown key", post, track, good, []string{"Authorization", "Bearer nobody"}, 401, "invalid_key", nil},
 		{"unknown path", post, "/v1/tracks", good, nil, 404, "unknown_route", []string{"/v1/tracks", "did you mean POST /v1/track?"}},
 		{"root", post, "/", good, nil, 404, "unknown_route", []string{`"/"`, "/v1/events", "/v1/alias"}},
@@ -566,6 +567,7 @@ func TestMetrics(t *testing.T) {
 	d.post("/v1/track", `{"event":`)
 	d.do("POST", "/v1/events", `{}`)
 	d.do("POST", "/v1/events", `{}`, "X-Write-Key", "nobody")
+	d.do("POST", "/v1/events", `{}`, "X-Write-Key", queryKey)
 	d.do("GET", "/nowhere", "")
 	for name, want := range map[string]float64{
 		`millrace_ingest_requests_total{route="/v1/track",code="ok"}`:           2,
@@ -574,8 +576,9 @@ func TestMetrics(t *testing.T) {
 		`millrace_ingest_requests_total{route="unknown",code="unknown_route"}`:  1,
 		`millrace_ingest_auth_failures_total{reason="missing"}`:                 1,
 		`millrace_ingest_auth_failures_total{reason="unknown"}`:                 1,
+		`millrace_ingest_auth_failures_total{reason="scope"}`:                   1,
 		`millrace_ingest_body_bytes_total`:                                      13 + 13 + 9,
-		`millrace_ingest_request_duration_seconds_count`:                        5,
+		`millrace_ingest_request_duration_seconds_count`:                        6,
 		`millrace_ingest_requests_in_flight`:                                    0,
 		`millrace_ingest_body_bytes_in_flight`:                                  0,
 		`millrace_ingest_requests_total{route="/v1/track",code="internal"}`:     -1,

@@ -18,6 +18,7 @@ type gauges struct {
 	panics    *metrics.Counter
 	noKey     *metrics.Counter
 	badKey    *metrics.Counter
+	badScope  *metrics.Counter
 	refused   [2]*metrics.Counter // connections, by why
 }
 
@@ -59,6 +60,7 @@ func newGauges(set *metrics.Set, s *Server) *gauges {
 		panics:    set.NewCounter("millrace_ingest_panics_total"),
 		noKey:     set.NewCounter(`millrace_ingest_auth_failures_total{reason="missing"}`),
 		badKey:    set.NewCounter(`millrace_ingest_auth_failures_total{reason="unknown"}`),
+		badScope:  set.NewCounter(`millrace_ingest_auth_failures_total{reason="scope"}`),
 		refused: [2]*metrics.Counter{
 			refusedTotal: set.NewCounter(`millrace_ingest_connections_refused_total{reason="total"}`),
 			refusedPerIP: set.NewCounter(`millrace_ingest_connections_refused_total{reason="per_ip"}`),

@@ -20,6 +20,7 @@ const (
 	codeInvalidRequest
 	codeEmptyBatch
 	codeInvalidKey
+	codeForbiddenScope
 	codeUnknownRoute
 	codeMethodNotAllowed
 	codeTimeout
@@ -53,6 +54,7 @@ var codes = [numCodes]struct {
 	codeInvalidRequest:       {"invalid_request", 400, "The body has the wrong shape", 0},
 	codeEmptyBatch:           {"empty_batch", 400, "There is no event", 0},
 	codeInvalidKey:           {"invalid_key", 401, "The write key is missing or unknown", 0},
+	codeForbiddenScope:       {"forbidden_scope", 403, "The key is not for this", 0},
 	codeUnknownRoute:         {"unknown_route", 404, "There is no such path", 0},
 	codeMethodNotAllowed:     {"method_not_allowed", 405, "The path takes another method", 0},
 	codeTimeout:              {"timeout", 408, "The request took too long to arrive", 0},

@@ -28,10 +28,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
 
-// testKey opens project 7; otherKey opens project 8.
+// testKey opens project 7, otherKey project 8; queryKey may not send events.
 const (
 	testKey  = "mr_test_key"
 	otherKey = "mr_other_key"
+	queryKey = "mr_query_key"
 )
 
 type keys map[string]Key
@@ -109,7 +110,7 @@ func open(t testing.TB, change func(*Config, *schema.Limits, *Deps)) *door {
 	cfg, limits := DefaultConfig(), schema.DefaultLimits()
 	deps := Deps{
 		Submitter: d.sub,
-		Keys:      keys{testKey: {ID: "k-test", Project: 7, Name: "shop"}, otherKey: {ID: "k-other", Project: 8, Name: "blog"}},
+		Keys:      keys{testKey: {ID: "k-test", Project: 7, Name: "shop"}, otherKey: {ID: "k-other", Project: 8, Name: "blog"}, queryKey: {ID: "k-query", Project: 7, Name: "reports", Forbidden: true}},
 		Health:    func(bool) (int, []byte) { return http.StatusOK, []byte("ready\n") },
 		Log:       slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics:   d.set,

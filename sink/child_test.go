@@ -39,7 +39,7 @@ func childMain() {
 	if err == nil {
 		var s *Sink
 		s, err = New(c.Config, Deps{
-			Broker: client, Events: Topic{"events", eventsLog}, Quarantine: Topic{"quarantine", quarantineLog},
+			Broker: client, Events: Topic{Name: "events", Log: eventsLog}, Quarantine: Topic{Name: "quarantine", Log: quarantineLog},
 			ClickHouse: tablesAt(c.ClickHouse), DataDir: c.DataDir, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Metrics: metrics.NewSet(),
 		})
 		if err == nil {

@@ -133,7 +133,7 @@ func (l *lab) startWithout(cfg Config, dataDir string, without map[string]bool) 
 	r := &running{t: l.t, set: metrics.NewSet(), logs: &logBuffer{}, ended: make(chan error, 1)}
 	var err error
 	r.Sink, err = New(cfg, Deps{
-		Broker: l.client, Events: Topic{"events", eventsLog}, Quarantine: Topic{"quarantine", quarantineLog},
+		Broker: l.client, Events: Topic{Name: "events", Log: eventsLog}, Quarantine: Topic{Name: "quarantine", Log: quarantineLog},
 		ClickHouse: l.tables, DataDir: dataDir, Logger: slog.New(slog.NewTextHandler(r.logs, nil)), Metrics: r.set,
 	})
 	if err != nil {

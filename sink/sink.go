@@ -24,6 +24,8 @@ type Topic struct {
 	Name string
 	// Log is the number of the topic's present life, as clickhouse.AllotLog gave it.
 	Log uint16
+	// Keeps is how long the topic's table keeps a row; 0: for good.
+	Keeps time.Duration
 }
 
 // Deps is what a Sink works with. None of it is closed by the Sink.

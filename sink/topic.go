@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
-
-	"github.com/millrace/millrace/schema/clickhouse"
 )
 
 // The tables that are loaded.
@@ -28,14 +26,14 @@ type topic struct {
 func newTopics(events, quarantine Topic) map[string]topic {
 	return map[string]topic{
 		events.Name: {
-			log: events.Log, table: eventsTable, time: "ts", statement: insertStatement("`"+eventsTable+"`", newEventColumns().Input()),
+			log: events.Log, table: eventsTable, time: "ts", keeps: events.Keeps, statement: insertStatement("`"+eventsTable+"`", newEventColumns().Input()),
 			newLoader: func() (loader, *spares) {
 				l := newEventLoader()
 				return l, l.spares
 			},
 		},
 		quarantine.Name: {
-			log: quarantine.Log, table: quarantineTable, time: "at", keeps: clickhouse.QuarantineTTL, statement: insertStatement("`"+quarantineTable+"`", newQuarantineColumns().Input()),
+			log: quarantine.Log, table: quarantineTable, time: "at", keeps: quarantine.Keeps, statement: insertStatement("`"+quarantineTable+"`", newQuarantineColumns().Input()),
 			newLoader: func() (loader, *spares) {
 				l := newQuarantineLoader()
 				return l, l.spares

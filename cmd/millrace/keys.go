@@ -9,7 +9,7 @@ import (
 )
 
 func newKeys() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "Make write keys"}
+	cmd := &cobra.Command{Use: "keys", Short: "Make keys"}
 	cmd.AddCommand(newKeysCreate())
 	return cmd
 }
@@ -17,17 +17,22 @@ func newKeys() *cobra.Command {
 func newKeysCreate() *cobra.Command {
 	var project uint32
 	var env string
+	var scope []string
 	cmd := &cobra.Command{
 		Use:   "create NAME",
-		Short: "Make a write key and print it once; only its hash is kept",
-		Long: `Makes a write key, adds its hash to DATA/keys.yaml and prints it. It cannot be shown again. A running server takes it when it is
-started the next time.`,
-		Example: `  millrace keys create "web shop" --project 2 --env prod`,
-		Args:    cobra.ExactArgs(1),
+		Short: "Make a key and print it once; only its hash is kept",
+		Long: `Makes a key, adds its hash to DATA/keys.yaml and prints it. It cannot be shown again. A running server takes it when it is
+started the next time.
+
+A key with scope ingest sends events: it may be public, as those in web pages are. One with scope query asks questions and reads all events of its project: keep it secret.`,
+		Example: `  millrace keys create "web shop" --project 2 --env prod
+  millrace keys create "reports" --project 2 --scope query`,
+		Args: cobra.ExactArgs(1),
 	}
 	s := addSettings(cmd)
 	cmd.Flags().Uint32Var(&project, "project", 1, "the number of the project that owns the events")
 	cmd.Flags().StringVar(&env, "env", "prod", "environment, part of the key's text")
+	cmd.Flags().StringSliceVar(&scope, "scope", []string{keys.Ingest.String()}, "what the key may be used for: ingest (send events), query (ask questions), or both with a comma")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, _, err := s.load()
 		if err != nil {
@@ -37,7 +42,11 @@ started the next time.`,
 		if err != nil {
 			return err
 		}
-		secret, err := store.Create(args[0], project, env)
+		scopes, err := keys.ParseScopes(scope)
+		if err != nil {
+			return usageError{err}
+		}
+		secret, err := store.Create(args[0], project, env, scopes)
 		if err != nil {
 			return err
 		}

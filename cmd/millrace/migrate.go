@@ -75,6 +75,15 @@ func plan(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhou
 			}
 		}
 	}
+	retention, err := clickhouse.PlanRetention(ctx, db, c.Retention)
+	if err != nil {
+		return err
+	}
+	for _, statement := range retention {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "-- retention\n%s;\n", statement); err != nil {
+			return err
+		}
+	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "-- %d migrations to apply; topics %s and %s are created when they are missing\n", len(pending), c.Broker.Topic, c.Broker.QuarantineTopic)
 	return err
 }
@@ -89,6 +98,9 @@ func up(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhouse
 		return unavailableError{err}
 	}
 	if err := clickhouse.Up(ctx, db, log); err != nil {
+		return err
+	}
+	if err := clickhouse.ApplyRetention(ctx, db, c.Retention, log); err != nil {
 		return err
 	}
 	s := server{c: c}

@@ -55,8 +55,8 @@ func (s *server) prepare(ctx context.Context) (err error) {
 	s.warnings = append(s.warnings, warnings...)
 	if s.role.sinks() {
 		s.sink, err = sink.New(s.c.Sink, sink.Deps{
-			Broker: s.client, Events: sink.Topic{Name: s.c.Broker.Topic, Log: s.pins.Events.Log},
-			Quarantine: sink.Topic{Name: s.c.Broker.QuarantineTopic, Log: s.pins.Quarantine.Log},
+			Broker: s.client, Events: sink.Topic{Name: s.c.Broker.Topic, Log: s.pins.Events.Log, Keeps: s.c.Retention.Events},
+			Quarantine: sink.Topic{Name: s.c.Broker.QuarantineTopic, Log: s.pins.Quarantine.Log, Keeps: s.c.Retention.Quarantine},
 			ClickHouse: s.c.ClickHouse, DataDir: s.dir.Path(), Logger: s.log, Metrics: s.metrics,
 		})
 		if err != nil {
@@ -113,8 +113,11 @@ func (s *server) prepareTables(ctx context.Context) error {
 		if err := clickhouse.Up(ctx, db, s.log); err != nil {
 			return err
 		}
+		if err := clickhouse.ApplyRetention(ctx, db, s.c.Retention, s.log); err != nil {
+			return err
+		}
 	}
-	if err := clickhouse.Assert(ctx, db); err != nil {
+	if err := errors.Join(clickhouse.Assert(ctx, db), clickhouse.AssertRetention(ctx, db, s.c.Retention)); err != nil {
 		if !failpoint.Without("assert") {
 			return err
 		}
@@ -207,5 +210,5 @@ type keyring struct{ store *keys.Store }
 
 func (k keyring) Lookup(key []byte) (ingest.Key, bool) {
 	found, ok := k.store.Lookup(key)
-	return ingest.Key{ID: found.ID, Project: found.Project, Name: found.Name}, ok
+	return ingest.Key{ID: found.ID, Project: found.Project, Name: found.Name, Forbidden: !found.Scopes.Has(keys.Ingest)}, ok
 }

@@ -1,7 +1,5 @@
 package clickhouse
 
-import "time"
-
 // Column is a column that the sink writes.
 type Column struct{ Name, Type string }
 
@@ -95,9 +93,6 @@ const (
 	users      = "AggregateFunction(uniqCombined64(12), UInt64)"
 	second     = "DateTime64(0, 'UTC')"
 )
-
-// QuarantineTTL is how long table quarantine keeps a row after its column at. A test compares it with the migration.
-const QuarantineTTL = 30 * 24 * time.Hour
 
 // rollupColumns are the columns of the tables that the views fill.
 var rollupColumns = map[string][]Column{

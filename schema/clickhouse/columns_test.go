@@ -1,13 +1,10 @@
 package clickhouse
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/internal/enginetest"
 )
@@ -57,10 +54,6 @@ func TestColumnsAreThoseOfTheServer(t *testing.T) {
 		if !reflect.DeepEqual(others, notWritten[table.name]) {
 			t.Errorf("table %s has further columns %v, want %v", table.name, others, notWritten[table.name])
 		}
-	}
-	keeps := fmt.Sprintf("TTL toDateTime(at) + toIntervalDay(%d) ", QuarantineTTL/(24*time.Hour))
-	if got := text(t, db, "SELECT engine_full FROM system.tables WHERE database = '{db}' AND name = 'quarantine'"); !strings.Contains(got, keeps) {
-		t.Errorf("quarantine is %s, want %s", got, keeps)
 	}
 	materialized := []string{"rollup_1m_mv", "rollup_1h_mv", "user_day_mv", "sessions_mv"}
 	known := append([]string{"events", "quarantine", "logs", "schema_migrations", "rollup_1m", "rollup_1h", "user_day", "sessions", "sessions_q", "audit_queue"}, materialized...)

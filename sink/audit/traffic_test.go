@@ -242,21 +242,6 @@ func TestRowsBeyondATTLAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestTTLOf(t *testing.T) {
-	for engine, want := range map[string]time.Duration{
-		"MergeTree ORDER BY x SETTINGS index_granularity = 8192":                                     0,
-		"MergeTree ORDER BY x TTL toDateTime(ts) + toIntervalDay(60) SETTINGS index_granularity = 1": 60 * 24 * time.Hour,
-		"MergeTree ORDER BY x TTL least(a, b) + toIntervalMonth(2) DELETE":                           56 * 24 * time.Hour,
-		"MergeTree ORDER BY x TTL ts + toIntervalDay(n)":                                             -1,
-		"MergeTree ORDER BY x TTL ts + toIntervalDay(3) WHERE y":                                     -1,
-		"MergeTree ORDER BY x TTL ts + toIntervalYear(9999999)":                                      -1,
-	} {
-		if got, err := ttlOf(engine); (err != nil) != (want < 0) || err == nil && got != want {
-			t.Errorf("%s: %v, %v, want %v", engine, got, err, want)
-		}
-	}
-}
-
 func TestTooMuchForOneQueryIsSplit(t *testing.T) {
 	l := newLab(t, enginetest.ClickHouse(t), 1)
 	for i := range 4 {

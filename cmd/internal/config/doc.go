@@ -10,7 +10,7 @@
 //
 // Nothing is guessed. A key that does not exist, a value of another type, a list where a text belongs are errors; each names its
 // place (file:line:column, variable or flag), the value and the cure, and all of them are reported at once. Nothing inside a value is
-// expanded. Durations are written 250ms, sizes 64MiB, booleans true or false; lists are YAML lists in the file and comma separated
+// expanded. Durations are written 250ms or 60d, sizes 64MiB, booleans true or false; lists are YAML lists in the file and comma separated
 // elsewhere. An integer field whose key ends in _bytes or _bytes_per_second is a
 // size.
 //

@@ -235,7 +235,7 @@ func TestFileProblems(t *testing.T) {
 		{"ingest: {ports: [80, [81]]}\n", "m.yaml:1:10: ingest.ports: item 2: is a list, want one integer such as 100"},
 		{"ingest: {ratio: .inf}\n", `m.yaml:1:17: ingest.ratio: ".inf" is not a valid number: write 0.5`},
 		{"ingest: {read_timeout: 5}\n", "m.yaml:1:24: ingest.read_timeout: 5 has no unit: write 5s for seconds or 5ms for milliseconds"},
-		{"ingest: {read_timeout: 5 apples}\n", `m.yaml:1:24: ingest.read_timeout: "5 apples" is not a valid duration: write 250ms, 5s or 1h30m`},
+		{"ingest: {read_timeout: 5 apples}\n", `m.yaml:1:24: ingest.read_timeout: "5 apples" is not a valid duration: write 250ms, 5s, 1h30m or 60d`},
 		{"ingest: {max_body_bytes: 64M}\n", `m.yaml:1:26: ingest.max_body_bytes: "64M" is ambiguous: write MiB (1024) or MB (1000)`},
 		{"ingest: {max_body_bytes: 64 apples}\n", `m.yaml:1:26: ingest.max_body_bytes: "64 apples" is not a valid size: write 64MiB`},
 		{"ingest: {max_body_bytes: 0.3B}\n", `m.yaml:1:26: ingest.max_body_bytes: "0.3B" is not a whole number of bytes`},
@@ -378,5 +378,25 @@ func TestFindOrder(t *testing.T) {
 	}
 	if got := Find("other.yaml"); got != "other.yaml" {
 		t.Errorf("found %q, want the explicit one", got)
+	}
+}
+
+func TestDurationsInDays(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"60d": 60 * aDay, "1d12h": 36 * time.Hour, "0d": 0, "106751d": 106751 * aDay, "24h": aDay, "1d1ms": aDay + time.Millisecond,
+	} {
+		if got, err := parseDuration(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"d", "-1d", "1.5d", "1d-1h", "1d+1h", "1dd", "106752d", "106751d24h", "99999999999d", "1h1d", "1d 1h"} {
+		if got, err := parseDuration(text); err == nil {
+			t.Errorf("%s is taken for %v", text, got)
+		}
+	}
+	for want, d := range map[string]time.Duration{"60d": 60 * aDay, "24h": aDay, "0s": 0, "49h": 49 * time.Hour} {
+		if got := renderDuration(d); got != want {
+			t.Errorf("%v is written %s, want %s", d, got, want)
+		}
 	}
 }

@@ -20,15 +20,16 @@ type Config struct {
 	// Profile is a named bundle of defaults: dev, small or prod. Default dev.
 	Profile string `yaml:"profile"`
 	// Data is the data directory. Default ./data; /var/lib/millrace with small and prod.
-	Data       string            `yaml:"data"`
-	Ingest     ingest.Config     `yaml:"ingest"`
-	Limits     schema.Limits     `yaml:"limits"`
-	Pipeline   pipeline.Config   `yaml:"pipeline"`
-	Broker     broker.Config     `yaml:"broker"`
-	ClickHouse clickhouse.Config `yaml:"clickhouse"`
-	Sink       sink.Config       `yaml:"sink"`
-	Admin      admin.Config      `yaml:"admin"`
-	Log        logging.Config    `yaml:"log"`
+	Data       string                     `yaml:"data"`
+	Ingest     ingest.Config              `yaml:"ingest"`
+	Limits     schema.Limits              `yaml:"limits"`
+	Pipeline   pipeline.Config            `yaml:"pipeline"`
+	Broker     broker.Config              `yaml:"broker"`
+	ClickHouse clickhouse.Config          `yaml:"clickhouse"`
+	Retention  clickhouse.RetentionConfig `yaml:"retention"`
+	Sink       sink.Config                `yaml:"sink"`
+	Admin      admin.Config               `yaml:"admin"`
+	Log        logging.Config             `yaml:"log"`
 }
 
 // Profiles.
@@ -48,6 +49,7 @@ func Default() Config {
 		Pipeline:   pipeline.DefaultConfig(),
 		Broker:     broker.DefaultConfig(),
 		ClickHouse: clickhouse.DefaultConfig(),
+		Retention:  clickhouse.DefaultRetention(),
 		Sink:       sink.DefaultConfig(),
 		Admin:      admin.DefaultConfig(),
 		Log:        logging.DefaultConfig(),
@@ -70,7 +72,7 @@ func (c *Config) ApplyProfile(name string) error {
 // Validate reports every problem at once.
 func (c Config) Validate() error {
 	errs := []error{
-		c.Ingest.Validate(), c.Limits.Validate(), c.Pipeline.Validate(), c.Broker.Validate(), c.ClickHouse.Validate(), c.Sink.Validate(),
+		c.Ingest.Validate(), c.Limits.Validate(), c.Pipeline.Validate(), c.Broker.Validate(), c.ClickHouse.Validate(), c.Retention.Validate(), c.Sink.Validate(),
 		c.Admin.Validate(), c.Log.Validate(),
 	}
 	if strings.TrimSpace(c.Data) == "" {
@@ -78,6 +80,9 @@ func (c Config) Validate() error {
 	}
 	if largest := c.Limits.MaxEventBytes; c.Ingest.MaxDecompressedBytes < largest {
 		errs = append(errs, fmt.Errorf("ingest.max_decompressed_bytes: %d is below limits.max_event_bytes (%d), so the largest event could never come in", c.Ingest.MaxDecompressedBytes, largest))
+	}
+	if keep, least := c.Retention.Events, c.Limits.MaxAge+clickhouse.RetentionMargin; keep != 0 && keep < least {
+		errs = append(errs, fmt.Errorf("retention.events: %v is less than a day above limits.max_age (%v): ClickHouse would drop accepted events as they come in; raise it to %v, or lower limits.max_age to %v", keep, c.Limits.MaxAge, least, max(keep-clickhouse.RetentionMargin, 0)))
 	}
 	if c.Pipeline.RingBytes < c.Ingest.MaxDecompressedBytes {
 		errs = append(errs, fmt.Errorf("pipeline.ring_bytes: %d is below ingest.max_decompressed_bytes (%d), so the largest request could never wait for the broker", c.Pipeline.RingBytes, c.Ingest.MaxDecompressedBytes))

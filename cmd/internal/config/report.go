@@ -135,8 +135,11 @@ func renderScalar(k Kind, v reflect.Value) string {
 	}
 }
 
-// renderDuration is Duration.String without the zero minutes and seconds: 24h, not 24h0m0s.
+// renderDuration is Duration.String without the zero minutes and seconds: 24h, not 24h0m0s. Two whole days and more are days: 60d.
 func renderDuration(d time.Duration) string {
+	if d >= 2*aDay && d%aDay == 0 {
+		return strconv.FormatInt(int64(d/aDay), 10) + "d"
+	}
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = s[:len(s)-2]

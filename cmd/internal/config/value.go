@@ -95,7 +95,7 @@ func (f *field) parseScalar(k Kind, t reflect.Type, r raw) (any, error) {
 			return r.text == "true", nil
 		}
 	case Duration:
-		d, err := time.ParseDuration(r.text)
+		d, err := parseDuration(r.text)
 		if err == nil && r.shape != number || r.text == "0" {
 			return int64(d), nil
 		}
@@ -127,8 +127,34 @@ func (f *field) mistyped(k Kind, r raw) error {
 	return fmt.Errorf("%s is not a valid %v: write %s", f.quote(r.text), k, example[k])
 }
 
+const aDay = 24 * time.Hour
+
+// parseDuration is time.ParseDuration with days of 24 hours before all else: 60d, 1d12h.
+func parseDuration(text string) (time.Duration, error) {
+	days, rest, found := strings.Cut(text, "d")
+	n, err := strconv.ParseUint(days, 10, 32)
+	if !found || err != nil {
+		return time.ParseDuration(text)
+	}
+	if n > uint64(math.MaxInt64/aDay) {
+		return 0, fmt.Errorf("%q is too long", text)
+	}
+	d := time.Duration(n) * aDay
+	if rest == "" {
+		return d, nil
+	}
+	more, err := time.ParseDuration(rest)
+	if err != nil || more < 0 || strings.HasPrefix(rest, "+") {
+		return 0, fmt.Errorf("%q is no duration", text)
+	}
+	if d += more; d < 0 {
+		return 0, fmt.Errorf("%q is too long", text)
+	}
+	return d, nil
+}
+
 // example is how a value of each kind is written.
-var example = [...]string{Text: `"text"`, Bool: "true or false", Integer: "100", Number: "0.5", Duration: "250ms, 5s or 1h30m", Size: "64MiB", List: "[a, b]"}
+var example = [...]string{Text: `"text"`, Bool: "true or false", Integer: "100", Number: "0.5", Duration: "250ms, 5s, 1h30m or 60d", Size: "64MiB", List: "[a, b]"}
 
 func (f *field) parseInteger(t reflect.Type, s string) (any, error) {
 	if t.Kind() >= reflect.Uint && t.Kind() <= reflect.Uint64 {

@@ -9,14 +9,15 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/millrace/millrace/cmd/internal/datadir"
 )
 
-// fileVersion is the layout of keys.yaml that this program reads and writes.
-const fileVersion = 1
+// fileVersion is the layout of keys.yaml that this program writes. It reads all from 1 on: before 2 keys had no scope, and sent events.
+const fileVersion = 2
 
 // record is one key in keys.yaml.
 type record struct {
@@ -24,6 +25,7 @@ type record struct {
 	Project uint32         `yaml:"project"`
 	Name    string         `yaml:"name"`
 	Env     string         `yaml:"env"`
+	Scope   []string       `yaml:"scope"`
 	Created time.Time      `yaml:"created"`
 	Secrets []secretRecord `yaml:"secrets"`
 }
@@ -51,12 +53,16 @@ func readFile(path string) ([]record, error) {
 	if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if file.Version != fileVersion {
-		return nil, fmt.Errorf("%s has version %d, want %d: restore the file from a backup", path, file.Version, fileVersion)
+	if file.Version < 1 {
+		return nil, fmt.Errorf("%s has version %d, want 1 to %d: restore the file from a backup", path, file.Version, fileVersion)
 	}
 	var errs []error
 	seen := map[string]bool{}
-	for i, r := range file.Keys {
+	for i := range file.Keys {
+		r := &file.Keys[i]
+		if file.Version == 1 && r.Scope == nil {
+			r.Scope = []string{Ingest.String()}
+		}
 		if err := r.check(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: key %d (id %q): %w", path, i+1, r.ID, err))
 		}
@@ -84,7 +90,8 @@ func (r *record) check() error {
 			return err
 		}
 	}
-	return nil
+	_, err := ParseScopes(r.Scope)
+	return err
 }
 
 func (s *secretRecord) hash() (sum [sha256.Size]byte, err error) {
@@ -97,14 +104,14 @@ func (s *secretRecord) hash() (sum [sha256.Size]byte, err error) {
 // writeFile replaces the file path. It is written by hand so that every text is quoted: a hash of digits only must stay a text.
 func writeFile(path string, records []record) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Write keys of millrace. Only hashes stand here: a lost key cannot be read back, create a new one.\nversion: %d\nkeys:", fileVersion)
+	fmt.Fprintf(&b, "# Keys of millrace. Only hashes stand here: a lost key cannot be read back, create a new one.\nversion: %d\nkeys:", fileVersion)
 	if len(records) == 0 {
 		b.WriteString(" []")
 	}
 	b.WriteByte('\n')
 	for _, r := range records {
-		fmt.Fprintf(&b, "  - id: %q\n    project: %d\n    name: %s\n    env: %q\n    created: %q\n    secrets:\n",
-			r.ID, r.Project, strconv.QuoteToASCII(r.Name), r.Env, r.Created.UTC().Format(time.RFC3339))
+		fmt.Fprintf(&b, "  - id: %q\n    project: %d\n    name: %s\n    env: %q\n    scope: [%s]\n    created: %q\n    secrets:\n",
+			r.ID, r.Project, strconv.QuoteToASCII(r.Name), r.Env, strings.Join(r.Scope, ", "), r.Created.UTC().Format(time.RFC3339))
 		for _, s := range r.Secrets {
 			fmt.Fprintf(&b, "      - sha256: %q\n        created: %q\n", s.SHA256, s.Created.UTC().Format(time.RFC3339))
 		}

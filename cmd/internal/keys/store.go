@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +44,8 @@ type Key struct {
 	Name string
 	// Env is the environment: dev, prod, …
 	Env string
+	// Scopes is what the key may be used for.
+	Scopes Scopes
 }
 
 // Store is the set of valid keys. Its methods are safe for concurrent use.
@@ -114,6 +118,19 @@ func (s *Store) Lookup(key []byte) (Key, bool) {
 // Len is the number of keys in keys.yaml; the development key does not count.
 func (s *Store) Len() int { return len(s.current.Load().byID) }
 
+// Projects lists the projects that have a key, the development key's among them, in ascending order.
+func (s *Store) Projects() []uint32 {
+	var all []uint32
+	if s.dev != nil {
+		all = append(all, s.dev.key.Project)
+	}
+	for _, e := range s.current.Load().byID {
+		all = append(all, e.key.Project)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // Path is the file that holds the keys.
 func (s *Store) Path() string { return s.path }
 
@@ -133,7 +150,11 @@ func (s *Store) Reload() error {
 func (s *Store) publish(records []record) {
 	next := &snapshot{byID: make(map[keyID]*entry, len(records))}
 	for _, r := range records {
-		e := &entry{key: Key{ID: r.ID, Project: r.Project, Name: r.Name, Env: r.Env}}
+		scopes, err := ParseScopes(r.Scope)
+		if err != nil {
+			panic("BUG: keys: unchecked record: " + err.Error())
+		}
+		e := &entry{key: Key{ID: r.ID, Project: r.Project, Name: r.Name, Env: r.Env, Scopes: scopes}}
 		for _, sr := range r.Secrets {
 			sum, err := sr.hash()
 			if err != nil {
@@ -148,8 +169,10 @@ func (s *Store) publish(records []record) {
 
 // Create makes a key, adds it to keys.yaml, which is durable when it returns, and to the valid keys of this process; others see it
 // after Reload. The key itself is in the result and nowhere else.
-func (s *Store) Create(name string, project uint32, env string) (Secret, error) {
+func (s *Store) Create(name string, project uint32, env string, scopes Scopes) (Secret, error) {
 	switch {
+	case scopes.String() == "":
+		return Secret{}, fmt.Errorf("%w: it has no scope", ErrBadKey)
 	case project == 0:
 		return Secret{}, fmt.Errorf("%w: project 0: projects are numbered from 1", ErrBadKey)
 	case !validEnv(env):
@@ -163,14 +186,14 @@ func (s *Store) Create(name string, project uint32, env string) (Secret, error) 
 	if err != nil {
 		return Secret{}, fmt.Errorf("create key: %w", err)
 	}
-	key, err := s.createLocked(name, project, env)
+	key, err := s.createLocked(name, project, env, scopes)
 	if err := errors.Join(err, lock.Release()); err != nil {
 		return Secret{}, fmt.Errorf("create key: %w", err)
 	}
 	return key, nil
 }
 
-func (s *Store) createLocked(name string, project uint32, env string) (Secret, error) {
+func (s *Store) createLocked(name string, project uint32, env string, scopes Scopes) (Secret, error) {
 	records, err := readFile(s.path)
 	if err != nil {
 		return Secret{}, err
@@ -187,7 +210,7 @@ func (s *Store) createLocked(name string, project uint32, env string) (Secret, e
 	sum := sha256.Sum256([]byte(secret))
 	now := time.Now().UTC().Truncate(time.Second)
 	records = append(records, record{
-		ID: string(id[:]), Project: project, Name: name, Env: env, Created: now,
+		ID: string(id[:]), Project: project, Name: name, Env: env, Scope: strings.Split(scopes.String(), ", "), Created: now,
 		Secrets: []secretRecord{{SHA256: hex.EncodeToString(sum[:]), Created: now}},
 	})
 	if err := writeFile(s.path, records); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ func open(t *testing.T, dir, profile, devKey string) *Store {
 
 func create(t *testing.T, s *Store, name string, project uint32, env string) string {
 	t.Helper()
-	key, err := s.Create(name, project, env)
+	key, err := s.Create(name, project, env, Ingest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +51,8 @@ func TestCreateLookupReopen(t *testing.T) {
 			text string
 			want Key
 		}{
-			{first, Key{ID: first[8:16], Project: 7, Name: odd, Env: "prod"}},
-			{second, Key{ID: second[12:20], Project: 4294967295, Name: "ios", Env: "staging2"}},
+			{first, Key{ID: first[8:16], Project: 7, Name: odd, Env: "prod", Scopes: Ingest}},
+			{second, Key{ID: second[12:20], Project: 4294967295, Name: "ios", Env: "staging2", Scopes: Ingest}},
 		} {
 			got, ok := s.Lookup([]byte(c.text))
 			if !ok || got != c.want {
@@ -142,6 +143,73 @@ func TestSeveralSecretsPerKey(t *testing.T) {
 }
 
 // TestCreateConcurrently: two stores on one directory are what two processes are; no key may be lost.
+func TestScopes(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "dev", "mine")
+	if key, ok := s.Lookup([]byte("mine")); !ok || key.Scopes != Ingest|Query {
+		t.Errorf("the development key: %+v, %v", key, ok)
+	}
+	want := map[string]Scopes{}
+	for i, scopes := range []Scopes{Ingest, Query, Ingest | Query} {
+		key, err := s.Create("k", uint32(3-i), "prod", scopes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[key.Reveal()] = scopes
+	}
+	for range 2 {
+		for text, scopes := range want {
+			if key, ok := s.Lookup([]byte(text)); !ok || key.Scopes != scopes {
+				t.Errorf("got %+v, %v, want %v", key, ok, scopes)
+			}
+		}
+		if got := s.Projects(); !slices.Equal(got, []uint32{1, 2, 3}) {
+			t.Errorf("projects %v", got)
+		}
+		s = open(t, dir, "dev", "mine")
+	}
+	if _, err := s.Create("k", 1, "prod", 0); !errors.Is(err, ErrBadKey) {
+		t.Errorf("no scope: %v", err)
+	}
+	for _, names := range [][]string{nil, {"admin"}, {"ingest", "ingest"}, {""}} {
+		if got, err := ParseScopes(names); !errors.Is(err, ErrBadKey) {
+			t.Errorf("%q: %v, %v", names, got, err)
+		}
+	}
+}
+
+// Files of version 1 knew no scopes: their keys go on sending events, and no more.
+func TestKeysWithoutScope(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "prod", "")
+	key := create(t, s, "old", 5, "prod")
+	text, err := os.ReadFile(s.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := strings.NewReplacer("version: 2", "version: 1", "    scope: [ingest]\n", "").Replace(string(text))
+	if old == string(text) {
+		t.Fatalf("nothing to take away:\n%s", text)
+	}
+	if err := os.WriteFile(s.Path(), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, "prod", "")
+	if got, ok := s.Lookup([]byte(key)); !ok || got.Scopes != Ingest {
+		t.Errorf("got %+v, %v", got, ok)
+	}
+	create(t, s, "new", 5, "prod")
+	if got, ok := open(t, dir, "prod", "").Lookup([]byte(key)); !ok || got.Scopes != Ingest {
+		t.Errorf("after the next key: %+v, %v", got, ok)
+	}
+	if err := os.WriteFile(s.Path(), []byte(strings.Replace(old, "version: 1", "version: 2", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, "prod", ""); !errors.Is(err, ErrBadKey) {
+		t.Errorf("a key of version 2 without scope: %v", err)
+	}
+}
+
 func TestCreateConcurrently(t *testing.T) {
 	dir := t.TempDir()
 	stores := []*Store{open(t, dir, "prod", ""), open(t, dir, "prod", "")}
@@ -149,7 +217,7 @@ func TestCreateConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range made {
 		wg.Go(func() {
-			key, err := stores[i%2].Create(fmt.Sprint("k", i), 1, "prod")
+			key, err := stores[i%2].Create(fmt.Sprint("k", i), 1, "prod", Ingest)
 			if err != nil {
 				t.Error(err)
 			}
@@ -182,7 +250,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"web", 1, "a_b"},
 		{"web", 1, "12345678901234567"},
 	} {
-		if _, err := s.Create(c.name, c.project, c.env); !errors.Is(err, ErrBadKey) {
+		if _, err := s.Create(c.name, c.project, c.env, Ingest); !errors.Is(err, ErrBadKey) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -197,11 +265,12 @@ func TestBadFiles(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{good, ""},
 		{"", "version 0, want 1"},
-		{"version: 2\nkeys: []\nmore: 1\n", "version 2, this program knows up to 1"},
+		{"version: 3\nkeys: []\nmore: 1\n", "version 3, this program knows up to 2"},
 		{good + "more: 1\n", "unknown field"},
 		{good + good[strings.Index(good, "  - "):], "occurs twice"},
 		{strings.Replace(good, "a2345678", "12345678", 1), "begin with a letter"},
 		{strings.Replace(good, "a2345678", "a234567", 1), "the id must be 8 characters"},
+		{strings.Replace(good, "env: dev", "env: dev, scope: [read]", 1), `scope "read"`},
 		{strings.Replace(good, "project: 1", "project: 0", 1), "must be 1 or higher"},
 		{strings.Replace(good, "project: 1", "project: 4294967296", 1), "4294967296"},
 		{strings.Replace(good, "env: dev", "env: D", 1), `env "D"`},
@@ -234,7 +303,7 @@ func TestReloadKeepsKeysOnError(t *testing.T) {
 	if err := s.Reload(); err == nil {
 		t.Error("a damaged file was taken")
 	}
-	if _, err := s.Create("x", 1, "prod"); err == nil {
+	if _, err := s.Create("x", 1, "prod", Ingest); err == nil {
 		t.Error("a damaged file was replaced")
 	}
 	if _, ok := s.Lookup([]byte(key)); !ok {
@@ -270,7 +339,7 @@ func TestDevKey(t *testing.T) {
 	if _, ok := parse([]byte(dev.Reveal())); !ok {
 		t.Errorf("%q is not well formed", dev.Reveal())
 	}
-	want := Key{ID: "dev", Project: 1, Name: "development", Env: "dev"}
+	want := Key{ID: "dev", Project: 1, Name: "development", Env: "dev", Scopes: Ingest | Query}
 	expect := func(s *Store, text string, valid bool) {
 		t.Helper()
 		got, ok := s.Lookup([]byte(text))
@@ -424,7 +493,7 @@ func BenchmarkLookup(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	key, err := s.Create("web", 1, "prod")
+	key, err := s.Create("web", 1, "prod", Ingest)
 	if err != nil {
 		b.Fatal(err)
 	}

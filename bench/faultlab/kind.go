@@ -40,8 +40,9 @@ type Kind struct {
 	// Check looks at what is peculiar to the kind, after everything was stored. Nil: nothing.
 	Check func(ctx context.Context, l *lab) []string
 
-	sinkEnv    []string // of the sinks, beside what all have
-	sinkConfig []string // lines of section sink, beside those that all have
+	sinkEnv    []string      // of the sinks, beside what all have
+	sinkConfig []string      // lines of section sink, beside those that all have
+	rebalance  time.Duration // sink.rebalance_timeout; 0: as usual
 }
 
 // Kinds lists the kinds of a suite in the order that they are run.

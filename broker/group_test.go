@@ -80,8 +80,19 @@ func TestGroupJoinCommitRejoin(t *testing.T) {
 		if offsets[0] != (PartitionOffset{"events", 0, 10, intent}) || offsets[1].Offset != -1 || offsets[3] != (PartitionOffset{"events", 3, 7, ""}) {
 			t.Errorf("%+v", offsets)
 		}
+		progress, err := c.Progress(within(t), "sink", "events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []PartitionProgress{{Partition: 0, Committed: 10, Metadata: intent}, {Partition: 1, Committed: -1}, {Partition: 2, Committed: -1}, {Partition: 3, Committed: 7}}
+		if !slices.Equal(progress, want) {
+			t.Errorf("%+v, want %+v", progress, want)
+		}
 	}
 	check()
+	if _, err := c.Progress(within(t), "sink", "unheard-of"); err == nil {
+		t.Error("a topic that does not exist has progress")
+	}
 
 	// A function that returns ends the generation for all; the next one keeps the commits.
 	ended := make(chan error, 1)

@@ -2,7 +2,6 @@ package sink
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/millrace/millrace/broker"
@@ -60,28 +59,16 @@ func (s *Sink) audit(ctx context.Context) {
 
 // Pending reads which blocks of a topic the sinks of a group have under way.
 func Pending(ctx context.Context, client *broker.Client, group, topic string) ([]audit.Pending, error) {
-	md, err := client.Metadata(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	if err := md.Topics[topic].Err; err != nil {
-		return nil, fmt.Errorf("topic %s: %w", topic, err)
-	}
-	var ids []int32
-	for _, p := range md.Topics[topic].Partitions {
-		ids = append(ids, p.ID)
-	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	offsets, err := client.FetchOffsets(ctx, group, topic, ids)
+	progress, err := client.Progress(ctx, group, topic)
 	if err != nil {
 		return nil, err
 	}
 	var all []audit.Pending
-	for _, id := range ids {
-		o := offsets[id]
-		p := audit.Pending{Topic: topic, Partition: id, Offset: o.Offset, Next: o.Offset}
-		if in, err := exact.ParseIntent(o.Metadata); err == nil && in.Next > o.Offset {
+	for _, o := range progress {
+		p := audit.Pending{Topic: topic, Partition: o.Partition, Offset: o.Committed, Next: o.Committed}
+		if in, err := exact.ParseIntent(o.Metadata); err == nil && in.Next > o.Committed {
 			p.Next = in.Next
 		}
 		all = append(all, p)

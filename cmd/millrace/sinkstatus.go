@@ -67,34 +67,17 @@ type sinkPartition struct {
 // groupStatus reads what the group has committed.
 func groupStatus(ctx context.Context, client *broker.Client, c config.Config) (sinkStatus, error) {
 	st := sinkStatus{Group: c.Sink.Group, Partitions: []sinkPartition{}}
-	topics := []string{c.Broker.Topic, c.Broker.QuarantineTopic}
-	md, err := client.Metadata(ctx, topics...)
-	if err != nil {
-		return st, err
-	}
-	for _, topic := range topics {
-		if err := md.Topics[topic].Err; err != nil {
-			return st, fmt.Errorf("topic %s: %w", topic, err)
-		}
-		var ids []int32
-		for _, p := range md.Topics[topic].Partitions {
-			ids = append(ids, p.ID)
-		}
-		committed, err := client.FetchOffsets(ctx, c.Sink.Group, topic, ids)
+	for _, topic := range []string{c.Broker.Topic, c.Broker.QuarantineTopic} {
+		progress, err := client.Progress(ctx, c.Sink.Group, topic)
 		if err != nil {
 			return st, err
 		}
-		ranges, err := client.ListOffsets(ctx, topic, ids)
-		if err != nil {
-			return st, err
-		}
-		for _, id := range ids {
-			o := committed[id]
+		for _, o := range progress {
 			p := sinkPartition{PartitionStatus: sink.PartitionStatus{
-				Topic: topic, Partition: id, State: "unknown", Committed: o.Offset, Announced: o.Offset, End: ranges[id].End, Lag: ranges[id].End - max(o.Offset, ranges[id].Start),
+				Topic: topic, Partition: o.Partition, State: "unknown", Committed: o.Committed, Announced: o.Committed, End: o.End, Lag: o.Unread(),
 			}}
 			if in, err := exact.ParseIntent(o.Metadata); err == nil {
-				p.Log, p.Announced, p.Rows = in.Log, max(in.Next, o.Offset), in.Rows
+				p.Log, p.Announced, p.Rows = in.Log, max(in.Next, o.Committed), in.Rows
 			}
 			st.Partitions = append(st.Partitions, p)
 		}

@@ -33,36 +33,22 @@ func (o *observer) look(ctx context.Context, topic string) (readings []reading, 
 	if l, err = parseLimits(settings); err != nil {
 		return nil, l, nil, fmt.Errorf("topic %s: %w", topic, err)
 	}
-	md, err := o.client.Metadata(ctx, topic)
-	if err != nil {
-		return nil, l, nil, err
-	}
-	if err := md.Topics[topic].Err; err != nil {
-		return nil, l, nil, fmt.Errorf("topic %s: %w", topic, err)
-	}
-	var ids []int32
-	for _, p := range md.Topics[topic].Partitions {
-		ids = append(ids, p.ID)
-	}
-	// What is confirmed is asked before the ends, so that nothing that was loaded in between looks like less.
-	committed, err := o.client.FetchOffsets(ctx, o.group, topic, ids)
-	if err != nil {
-		return nil, l, nil, err
-	}
-	ranges, err := o.client.ListOffsets(ctx, topic, ids)
+	progress, err := o.client.Progress(ctx, o.group, topic)
 	if err != nil {
 		return nil, l, nil, err
 	}
 	now := time.Now()
+	var ids []int32
 	unread := map[int32]int64{}
-	for _, id := range ids {
-		r := reading{partition: id, start: ranges[id].Start, end: ranges[id].End, next: committed[id].Offset, size: -1}
+	for _, p := range progress {
+		r := reading{partition: p.Partition, start: p.Start, end: p.End, next: p.Committed, size: -1}
 		if r.next < 0 {
 			r.next = r.start
 		}
 		if r.unread() > 0 {
-			unread[id] = max(r.next, r.start)
+			unread[p.Partition] = max(r.next, r.start)
 		}
+		ids = append(ids, p.Partition)
 		readings = append(readings, r)
 	}
 	ages, err := o.ages(ctx, topic, unread, l.age, now)

@@ -93,25 +93,13 @@ func (s System) offsets(ctx context.Context) (all []Topic, clusterID string, err
 		return nil, "", fmt.Errorf("read the offsets: %w", err)
 	}
 	for _, name := range s.Topics {
+		progress, err := s.Broker.Progress(ctx, s.Group, name)
+		if err != nil {
+			return nil, "", fmt.Errorf("read the offsets: %w", err)
+		}
 		t := Topic{Name: name}
-		if err := md.Topics[name].Err; err != nil {
-			return nil, "", fmt.Errorf("read the offsets: topic %s: %w", name, err)
-		}
-		var ids []int32
-		for _, p := range md.Topics[name].Partitions {
-			ids = append(ids, p.ID)
-		}
-		committed, err := s.Broker.FetchOffsets(ctx, s.Group, name, ids)
-		if err != nil {
-			return nil, "", fmt.Errorf("read the offsets: %w", err)
-		}
-		ranges, err := s.Broker.ListOffsets(ctx, name, ids)
-		if err != nil {
-			return nil, "", fmt.Errorf("read the offsets: %w", err)
-		}
-		for _, id := range ids {
-			c := committed[id]
-			t.Partitions = append(t.Partitions, Partition{Partition: id, StoredBelow: -1, Committed: c.Offset, Metadata: c.Metadata, Start: ranges[id].Start, End: ranges[id].End})
+		for _, p := range progress {
+			t.Partitions = append(t.Partitions, Partition{Partition: p.Partition, StoredBelow: -1, Committed: p.Committed, Metadata: p.Metadata, Start: p.Start, End: p.End})
 		}
 		all = append(all, t)
 	}

@@ -196,11 +196,15 @@ func Markdown(w io.Writer, all []*Result) error {
 	return err
 }
 
+// String is what a person reads of it.
+func (r reading) String() string {
+	return fmt.Sprintf("%.1f MiB in use (%.1f resident), %.0f goroutines", r.InUse/(1<<20), float64(r.Resident)/(1<<20), r.Goroutines)
+}
+
 // writeReadings prints what the processes that lived through a soak held before and after.
 func writeReadings(w io.Writer, before, after map[string]reading) {
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		b, a := before[name], after[name]
-		fmt.Fprintf(w, "  %-11s %.1f MiB and %.0f goroutines before, %.1f MiB and %.0f after\n", //nolint:errcheck // nobody is left to tell
-			name, float64(b.Resident)/(1<<20), b.Goroutines, float64(a.Resident)/(1<<20), a.Goroutines)
+		fmt.Fprintf(w, "  %-11s before: %s; after: %s\n", name, b, a) //nolint:errcheck // nobody is left to tell
 	}
 }

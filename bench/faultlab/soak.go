@@ -20,7 +20,7 @@ const (
 	soakReadings = 10
 	soakEvery    = time.Second
 	soakMargin   = 0.05    // that the second reading may lie above the first
-	soakFloor    = 4 << 20 // bytes that tell nothing: an allocator rounds by as much
+	soakFloor    = 1 << 20 // bytes that tell nothing: the load makes as many between a collection and the reading
 )
 
 // LongestSoak is how long faults may be injected, so that the load lasts until the end.
@@ -71,7 +71,8 @@ func soakInjection(r *rand.Rand) Injection {
 // reading is what a process holds.
 type reading struct {
 	PID        int     `json:"pid"`
-	Resident   int64   `json:"resident"` // bytes, the least of several readings: what lies between two collections is noise
+	InUse      float64 `json:"in_use"`   // bytes of heap and stacks after a collection, the least of several readings: what has come since is noise
+	Resident   int64   `json:"resident"` // bytes, likewise; for information: the runtime gives pages back when it likes, and code that has run stays mapped
 	Goroutines float64 `json:"goroutines"`
 }
 
@@ -141,12 +142,10 @@ func (l *lab) readings(ctx context.Context, rest time.Duration) (all map[string]
 			if err != nil {
 				return nil, err
 			}
-			if i == 0 || now.Resident < one.Resident {
-				one.Resident = now.Resident
+			if i == 0 {
+				one.InUse, one.Resident, one.Goroutines = now.InUse, now.Resident, now.Goroutines
 			}
-			if i == 0 || now.Goroutines < one.Goroutines {
-				one.Goroutines = now.Goroutines
-			}
+			one.InUse, one.Resident, one.Goroutines = min(one.InUse, now.InUse), min(one.Resident, now.Resident), min(one.Goroutines, now.Goroutines)
 			if err := pause(ctx, soakEvery); err != nil {
 				return nil, err
 			}
@@ -169,15 +168,17 @@ func (l *lab) reading(ctx context.Context, name string) (r reading, err error) {
 	if err := resp.Body.Close(); err != nil {
 		return r, err
 	}
-	usage, err := observe.ReadUsage(observe.Process{Name: name, PID: l.process(name).PID()})
-	if err != nil {
-		return r, err
-	}
 	series, err := observe.Scrape(ctx, "http://"+l.metrics[name]+"/metrics")
 	if err != nil {
 		return r, err
 	}
-	return reading{Resident: usage.Resident, Goroutines: series["go_goroutines"]}, nil
+	usage, err := observe.ReadUsage(observe.Process{Name: name, PID: l.process(name).PID()})
+	if err != nil {
+		return r, err
+	}
+	return reading{
+		InUse: series["go_memstats_heap_inuse_bytes"] + series["go_memstats_stack_inuse_bytes"], Resident: usage.Resident, Goroutines: series["go_goroutines"],
+	}, nil
 }
 
 // compareReadings notes what did not come back.
@@ -187,8 +188,11 @@ func (r *Result) compareReadings(before, after map[string]reading) {
 		if a.PID != b.PID {
 			r.problem("%s died by itself in between: what it holds now tells nothing", name)
 		}
-		if grown := a.Resident - b.Resident; float64(grown) > soakMargin*float64(b.Resident) && grown > soakFloor {
-			r.problem("%s holds %s bytes after the faults, %s before", name, ledger.Grouped(uint64(a.Resident)), ledger.Grouped(uint64(b.Resident)))
+		if b.InUse <= 0 || a.InUse <= 0 {
+			r.problem("%s does not tell what memory it uses", name)
+		}
+		if grown := a.InUse - b.InUse; grown > soakMargin*b.InUse && grown > soakFloor {
+			r.problem("%s uses %s bytes after the faults, %s before", name, ledger.Grouped(uint64(a.InUse)), ledger.Grouped(uint64(b.InUse)))
 		}
 		if a.Goroutines > (1+soakMargin)*b.Goroutines+2 {
 			r.problem("%s runs %.0f goroutines after the faults, %.0f before", name, a.Goroutines, b.Goroutines)

@@ -15,6 +15,7 @@ import (
 )
 
 const (
+	soakBacklog  = 30 * time.Second // without ClickHouse before the first reading, in which enough events wait for the largest blocks: sinks keep the memory of those
 	soakWarmup   = 75 * time.Second // of load without faults before the first reading, in which the ids that a sink remembers become as many as they may
 	soakCooldown = 60 * time.Second // of load without faults before the second
 	soakReadings = 10
@@ -92,7 +93,10 @@ func Soak(ctx context.Context, o Options, d time.Duration) error {
 	// More than can be injected in the time: a soak is as long as it is, not as many.
 	schedule := k.Schedule(o.Seed, int(d/time.Second)+1)
 	r := o.run(ctx, k, fmt.Sprintf("soak-%d", o.Seed), schedule, func(ctx context.Context, l *lab, r *Result) error {
-		var err error
+		err := l.backlog(ctx, soakBacklog)
+		if err != nil {
+			return err
+		}
 		if before, err = l.readings(ctx, soakWarmup); err != nil {
 			return err
 		}
@@ -114,6 +118,24 @@ func Soak(ctx context.Context, o Options, d time.Duration) error {
 		return ErrFailed
 	}
 	return nil
+}
+
+// backlog freezes ClickHouse for a time and waits until what has come meanwhile is stored.
+func (l *lab) backlog(ctx context.Context, d time.Duration) error {
+	server := l.process(clickHouseProcess)
+	if err := server.Freeze(ctx); err != nil {
+		return err
+	}
+	err := pause(ctx, d)
+	server.Thaw()
+	if err != nil {
+		return err
+	}
+	ends, err := l.motion.ends(ctx)
+	if err != nil {
+		return err
+	}
+	return l.motion.past(ctx, ends)
 }
 
 // readings lets the load run without faults for a while and reads the processes that are never killed. Meanwhile the survivor is the only sink: what a sink

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -21,7 +24,7 @@ const (
 	soakReadings = 10
 	soakEvery    = time.Second
 	soakMargin   = 0.05    // that the second reading may lie above the first
-	soakFloor    = 1 << 20 // bytes that tell nothing: the load makes as many between a collection and the reading
+	soakFloor    = 4 << 20 // bytes that tell nothing: so much lies in the blocks under way, sometimes in all partitions at once
 )
 
 // LongestSoak is how long faults may be injected, so that the load lasts until the end.
@@ -97,13 +100,13 @@ func Soak(ctx context.Context, o Options, d time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if before, err = l.readings(ctx, soakWarmup); err != nil {
+		if before, err = l.readings(ctx, "before", soakWarmup); err != nil {
 			return err
 		}
 		until := time.Now().Add(d)
 		r.Outcomes = l.torment(ctx, schedule, l.told, func() bool { return time.Now().Before(until) })
 		r.Planned = len(r.Outcomes)
-		after, err = l.readings(ctx, soakCooldown)
+		after, err = l.readings(ctx, "after", soakCooldown)
 		if err == nil {
 			r.compareReadings(before, after)
 		}
@@ -140,7 +143,7 @@ func (l *lab) backlog(ctx context.Context, d time.Duration) error {
 
 // readings lets the load run without faults for a while and reads the processes that are never killed. Meanwhile the survivor is the only sink: what a sink
 // holds depends on its share of the partitions, and on whether it compares the rollups.
-func (l *lab) readings(ctx context.Context, rest time.Duration) (all map[string]reading, err error) {
+func (l *lab) readings(ctx context.Context, when string, rest time.Duration) (all map[string]reading, err error) {
 	other := l.process(sinkProcess)
 	if err := other.Stop(); err != nil {
 		return nil, err
@@ -173,8 +176,28 @@ func (l *lab) readings(ctx context.Context, rest time.Duration) (all map[string]
 			}
 		}
 		all[name] = one
+		if err := l.dumpGoroutines(ctx, name, when); err != nil {
+			return nil, err
+		}
 	}
 	return all, nil
+}
+
+// dumpGoroutines writes what the process is doing beside its log, for a soak in which it does more afterwards than before.
+func (l *lab) dumpGoroutines(ctx context.Context, name, when string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.metrics[name]+"/debug/pprof/goroutine?debug=1", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := stack.Once.Do(req)
+	if err != nil {
+		return fmt.Errorf("read the goroutines of %s: %w", name, err)
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return fmt.Errorf("read the goroutines of %s: %w", name, err)
+	}
+	return os.WriteFile(filepath.Join(l.dir, name+".goroutines-"+when+".txt"), text, 0o644)
 }
 
 // reading asks a process to collect its garbage, and reads it.

@@ -100,7 +100,7 @@ func killKind(target, name, suite, describe string) *Kind {
 		Name: name, Suite: suite, Describe: describe, Injections: usual, Many: many,
 		Plan: func(r *rand.Rand, n int) []Injection {
 			return plan(n, func(int) Injection {
-				return Injection{Action: Kill, Target: target, Wait: between(r, 0, 500*time.Millisecond), For: between(r, 0, 400*time.Millisecond)}
+				return Injection{Action: Kill, Target: target, Wait: between(r, 0, 200*time.Millisecond), For: between(r, 0, 100*time.Millisecond)}
 			})
 		},
 	}

@@ -112,17 +112,17 @@ func TestTablesTellOfRepairsAndDeaths(t *testing.T) {
 }
 
 func TestSoakNeedsTheSameProcess(t *testing.T) {
-	before, after := map[string]reading{survivor: {PID: 7, InUse: 100 << 20, Goroutines: 50}}, map[string]reading{survivor: {PID: 7, InUse: 104 << 20, Goroutines: 52}}
+	before, after := map[string]reading{survivor: {PID: 7, Resident: 100 << 20, Goroutines: 50}}, map[string]reading{survivor: {PID: 7, Resident: 104 << 20, Goroutines: 52}}
 	r := fixture()
 	if r.compareReadings(before, after); len(r.Problems) > 0 {
 		t.Errorf("problems %q", r.Problems)
 	}
-	after[survivor] = reading{PID: 7, InUse: 106 << 20, Goroutines: 60}
-	if r.compareReadings(before, after); len(r.Problems) != 2 || !strings.Contains(r.Problems[0], "uses 111,149,056 bytes") {
+	after[survivor] = reading{PID: 7, Resident: 106 << 20, Goroutines: 60}
+	if r.compareReadings(before, after); len(r.Problems) != 2 || !strings.Contains(r.Problems[0], "holds 111,149,056 bytes") {
 		t.Errorf("problems %q", r.Problems)
 	}
 	r = fixture()
-	after[survivor] = reading{PID: 8, InUse: 50 << 20, Goroutines: 40}
+	after[survivor] = reading{PID: 8, Resident: 50 << 20, Goroutines: 40}
 	if r.compareReadings(before, after); len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "died by itself") {
 		t.Errorf("problems %q", r.Problems)
 	}

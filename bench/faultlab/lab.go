@@ -112,10 +112,6 @@ func (l *lab) failed(err error) {
 	if err == nil {
 		return
 	}
-	if errors.Is(err, stack.ErrLate) {
-		l.log.Warn("an engine was late", "kind", l.kind.Name, "error", err)
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failures = append(l.failures, err.Error())

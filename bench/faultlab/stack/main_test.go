@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// child is a server on an address ("server ADDRESS"), an engine ("engine") that may end itself by SIGKILL or SIGABRT when it is to stop ("engine late", "engine broken"), or one that ends at once ("broken").
+// child is a server on an address ("server ADDRESS"), an engine ("engine"), or one that ends at once ("broken").
 func child(role string) {
 	words := strings.Fields(role)
 	switch words[0] {
@@ -51,12 +51,6 @@ func child(role string) {
 			os.Exit(1)
 		}
 		_, _ = os.NewFile(3, "life").Read(make([]byte, 1)) // until its end
-		if len(words) > 1 {
-			if sig := map[string]syscall.Signal{"late": syscall.SIGKILL, "broken": syscall.SIGABRT}[words[1]]; sig != 0 {
-				_ = syscall.Kill(os.Getpid(), sig)
-				select {}
-			}
-		}
 	case "broken":
 		os.Exit(3)
 	}

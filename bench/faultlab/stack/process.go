@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"sync"
 	"syscall"
 	"time"
@@ -13,10 +12,6 @@ import (
 
 // ErrDown says that a process does not run.
 var ErrDown = errors.New("does not run")
-
-// ErrLate says that an engine had not stopped by its own deadline and cut itself off, as it does on a machine that is too busy. It loses nothing: SIGKILL is what it
-// must bear at any time.
-var ErrLate = errors.New("cut its stop off at its own deadline")
 
 // restartPause is between an unplanned death and the next start, as a service manager would have it.
 const restartPause = 200 * time.Millisecond
@@ -183,10 +178,7 @@ func (p *Process) Stop() error {
 	var err error
 	select {
 	case <-l.exited:
-		switch {
-		case p.spec.Engine && killed(l.err):
-			err = fmt.Errorf("%s %w", p.spec.Name, ErrLate)
-		case l.err != nil:
+		if l.err != nil {
 			err = fmt.Errorf("%s stopped badly (%w): see %s", p.spec.Name, l.err, p.spec.Log)
 		}
 	case <-timer.C:
@@ -196,16 +188,6 @@ func (p *Process) Stop() error {
 	}
 	p.gone(l)
 	return err
-}
-
-// killed tells whether a process ended by SIGKILL.
-func killed(err error) bool {
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
-		return false
-	}
-	status, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 // Expect says that the process is about to end itself because the lab told it to, so that its death is no unplanned one. Gone waits for it.

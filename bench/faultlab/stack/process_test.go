@@ -165,17 +165,6 @@ func TestEngineLivesByItsPipe(t *testing.T) {
 	}
 }
 
-func TestEngineThatCutsItsStopOff(t *testing.T) {
-	p := started(t, Spec{Env: []string{childEnv + "=engine late"}, Engine: true, ReadyTimeout: patience})
-	if err := p.Stop(); !errors.Is(err, ErrLate) {
-		t.Errorf("by SIGKILL: %v", err)
-	}
-	p = started(t, Spec{Env: []string{childEnv + "=engine broken"}, Engine: true, ReadyTimeout: patience})
-	if err := p.Stop(); err == nil || errors.Is(err, ErrLate) || !strings.Contains(err.Error(), "stopped badly") {
-		t.Errorf("by SIGABRT: %v", err)
-	}
-}
-
 func TestStartOfABrokenProgramSaysSo(t *testing.T) {
 	p := prepared(t, Spec{Env: []string{childEnv + "=broken"}, Engine: true, ReadyTimeout: 300 * time.Millisecond})
 	err := p.Start(t.Context())

@@ -49,7 +49,7 @@ type keeping struct {
 	from  string        // what it is counted from, as a DateTime that does not wrap
 }
 
-// moment clamps a DateTime64 column to what a DateTime can be; day does that with a Date32.
+// moment clamps a DateTime64 column to what a DateTime can be; midnight does that with a Date32.
 func moment(column string) string {
 	return fmt.Sprintf("toDateTime(least(greatest(%s, toDateTime64(0, 0, 'UTC')), toDateTime64('2100-01-01 00:00:00', 0, 'UTC')), 'UTC')", column)
 }

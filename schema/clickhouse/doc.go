@@ -6,6 +6,8 @@
 //   - columns.go: the contract between tables and those that write them; a test compares it with a real server
 //   - settings.go, assert.go: what inserts pin, and what Assert demands of the server before the first one; relation.go, walk.go: of every table that an insert reaches by way
 //     of views; views.go: of the views themselves; rights.go: of the user
+//   - call.go: statements that end with their context; texts.go: plain ones; metricview.go: the view of a custom metric that an INSERT failed in
+//   - retention.go: how long tables keep rows
 //   - logs.go: AllotLog numbers the lives of a topic and pins their partitions, AdoptLog begins a new one
 //
 // # Rollups
@@ -17,5 +19,5 @@
 //
 // Sums are signed, so that what is too much is corrected by inserting less than nothing. A key whose sums are zero was taken back and counts as absent.
 //
-// It is the one place under schema that knows a database driver. It starts no goroutine. A DB is safe for concurrent use.
+// It is the one place under schema that knows a database driver. It starts no goroutine, but for what ends a statement whose context has ended, which Do joins. A DB is safe for concurrent use.
 package clickhouse

@@ -23,6 +23,8 @@ var rights = []right{
 	{"user_day", "SELECT, INSERT, ALTER DELETE"},
 	{"sessions", "SELECT, INSERT, ALTER DELETE"},
 	{"audit_queue", "SELECT, INSERT"},
+	{"metrics", "SELECT, INSERT"},
+	{"properties", "SELECT, INSERT"},
 }
 
 // syntaxError is what a server answers that does not know CHECK GRANT.

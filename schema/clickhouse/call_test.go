@@ -1,0 +1,45 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/internal/enginetest"
+)
+
+// A statement whose context ends is over in the server when Do returns; its parameters need no escaping.
+func TestDoEndsStatements(t *testing.T) {
+	db := migrated(t, enginetest.ClickHouse(t), "calls")
+	ctx, cancel := context.WithCancel(within(t))
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- db.Do(ctx, Call{ID: "endless"}, func(ctx context.Context) error {
+			return db.Conn().Exec(ctx, "SELECT count() FROM system.numbers WHERE NOT ignore(sipHash128(number)) FORMAT Null")
+		})
+	}()
+	const running = "SELECT toString(count()) FROM system.processes WHERE query_id = 'endless'"
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for text(t, db, running) != "1" {
+		select {
+		case <-tick.C:
+		case err := <-ended:
+			t.Fatalf("it ended by itself: %v", err)
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	if n := text(t, db, running); n != "0" {
+		t.Error("it still runs")
+	}
+	var got string
+	const odd = `a'b\n` + "\n\t\\"
+	if err := db.Query(within(t), Call{ID: "odd", Params: map[string]string{"p": odd}, Settings: []Setting{{"max_threads", "1"}}}, "SELECT {p:String}", func() {}, &got); err != nil || got != odd {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -7,13 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/schema/clickhouse/access"
 )
 
 // readyTimeout is for a machine that does much else.
@@ -35,17 +39,39 @@ type Engine struct {
 // ClickHouse starts an empty ClickHouse, which ends with the test. The user is "default", without a password.
 func ClickHouse(tb testing.TB) *Engine {
 	tb.Helper()
-	e := &Engine{tb: tb, name: "clickhouse", Dir: tb.TempDir()}
+	return startClickHouse(tb, dataDir(tb), nil)
+}
+
+// ClickHouseFor is ClickHouse with the users of the plan, too.
+func ClickHouseFor(tb testing.TB, plan access.Plan) *Engine {
+	tb.Helper()
+	dir := dataDir(tb)
+	text, err := json.Marshal(plan)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	path := filepath.Join(dir, "access.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return startClickHouse(tb, dir, map[string]any{"Access": path})
+}
+
+func startClickHouse(tb testing.TB, dir string, config map[string]any) *Engine {
+	tb.Helper()
+	e := &Engine{tb: tb, name: "clickhouse", Dir: dir}
 	ports := freePorts(tb, 2)
 	e.TCP, e.HTTP = loopback(ports[0]), loopback(ports[1])
-	e.start(map[string]any{"Dir": e.Dir, "TCPPort": ports[0], "HTTPPort": ports[1], "MaxMemoryBytes": 1 << 30})
+	all := map[string]any{"Dir": e.Dir, "TCPPort": ports[0], "HTTPPort": ports[1], "MaxMemoryBytes": 1 << 30}
+	maps.Copy(all, config)
+	e.start(all)
 	return e
 }
 
 // Broker starts a broker with the empty topics events and quarantine of so many partitions each, which ends with the test.
 func Broker(tb testing.TB, partitions int) *Engine {
 	tb.Helper()
-	e := &Engine{tb: tb, name: "broker", Dir: tb.TempDir()}
+	e := &Engine{tb: tb, name: "broker", Dir: dataDir(tb)}
 	port := freePorts(tb, 1)[0]
 	e.Broker = loopback(port)
 	e.start(map[string]any{
@@ -72,6 +98,19 @@ func (e *Engine) Start() {
 	e.proc = p
 	if err := p.waitReady(); err != nil {
 		e.tb.Fatalf("start %s: %v\n%s", e.name, err, p.output)
+	}
+}
+
+// PID is the process that the engine runs in; 0 while it does not run, or when it has ended by itself.
+func (e *Engine) PID() int {
+	if e.proc == nil {
+		return 0
+	}
+	select {
+	case <-e.proc.exited:
+		return 0
+	default:
+		return e.proc.cmd.Process.Pid
 	}
 }
 

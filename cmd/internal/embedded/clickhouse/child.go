@@ -50,11 +50,20 @@ func ChildMain(cfg Config, life *embedded.Life, log *slog.Logger) error {
 	return errors.Join(runEngine(ctx, cfg, engine, lock.File(), life, log), lock.Release())
 }
 
-// runEngine runs the engine until life ends, or until it ends by itself, which is an error.
+// runEngine runs the engine, and the relay before it, until life ends, or until one of them ends by itself, which is an error.
 func runEngine(ctx context.Context, cfg Config, engine Engine, lock *os.File, life *embedded.Life, log *slog.Logger) error {
+	who, err := readLogins(cfg)
+	if err != nil {
+		return err
+	}
+	door, err := openDoor(cfg, who, log)
+	if err != nil {
+		return err
+	}
+	defer door.Close() //nolint:errcheck // closed already unless nobody could come in
 	// The name tells our engine from any other that may listen on the port.
 	displayName := "millrace-" + strconv.Itoa(os.Getpid())
-	configFile, err := writeFiles(cfg, displayName)
+	configFile, err := writeFiles(cfg, who, door.ports, displayName)
 	if err != nil {
 		return err
 	}
@@ -70,36 +79,41 @@ func runEngine(ctx context.Context, cfg Config, engine Engine, lock *os.File, li
 	ended := make(chan error, 1)
 	go func() {
 		if engine.Binary != "" {
-			ended <- runBinary(engine.Binary, arguments(cfg, configFile, inheritedFD), stop, lock, life.Done())
+			ended <- runBinary(engine.Binary, arguments(cfg, door.ports, configFile, inheritedFD), stop, lock, life.Done())
 		} else {
-			ended <- runLibrary(engine.Library, arguments(cfg, configFile, int(stop.Fd())))
+			ended <- runLibrary(engine.Library, arguments(cfg, door.ports, configFile, int(stop.Fd())))
 		}
 	}()
 	ready := make(chan struct{})
-	httpAddr := net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.HTTPPort))
-	ctl := newControl(httpAddr)
 	go func() {
-		if ctl.waitReady(ctx, displayName) == nil {
+		if door.control.waitReady(ctx, displayName) == nil {
 			close(ready)
 		}
 	}()
 
+	served := make(chan error, 1)
+	serving, refuse := context.WithCancel(ctx)
+	defer refuse()
 	select {
 	case err = <-ended:
 		return endedEarly(err)
 	case <-life.Done():
+		served <- nil // never began
 	case <-ready:
+		go func() { served <- door.Run(serving, door.engine()) }()
 		log.Info("engine answers", "engine", engine.String(), "after", time.Since(started).Round(time.Millisecond).String())
-		addrs := map[string]string{AddrHTTP: httpAddr, AddrTCP: net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.TCPPort))}
-		if err := life.Ready(addrs); err != nil {
+		if err := life.Ready(map[string]string{AddrHTTP: loopback(cfg.HTTPPort), AddrTCP: loopback(cfg.TCPPort)}); err != nil {
 			return err
 		}
 		select {
 		case err = <-ended:
 			return endedEarly(err)
+		case err = <-served:
+			return fmt.Errorf("clients cannot be served any more: %w", err)
 		case <-life.Done():
 		}
-		if err := ctl.cancelQueries(ctx); err != nil {
+		refuse()
+		if err := door.control.cancelQueries(ctx); err != nil {
 			log.Warn("running queries were not cancelled and may delay the stop", "err", err)
 		}
 	}
@@ -108,6 +122,11 @@ func runEngine(ctx context.Context, cfg Config, engine Engine, lock *os.File, li
 	}
 	if err := <-ended; err != nil {
 		return fmt.Errorf("stop engine: %w", err)
+	}
+	// What the engine said last is on its way to the clients.
+	door.EngineEnded()
+	if err := <-served; err != nil {
+		return fmt.Errorf("stop serving clients: %w", err)
 	}
 	log.Info("engine stopped")
 	return nil
@@ -124,14 +143,16 @@ func endedEarly(err error) error {
 // arguments makes the command line. The native port opens first, so that an answer over HTTP means that both are open.
 // The last query reads the stop pipe, through /dev/fd so that no file of that name has to exist, on the side of the local
 // session, which needs no grant for it.
-func arguments(cfg Config, configFile string, stopFD int) []string {
+func arguments(cfg Config, ports enginePorts, configFile string, stopFD int) []string {
 	return []string{
 		"--config-file=" + configFile,
 		"--path=" + filepath.Join(cfg.Dir, "db"),
 		"--listen_host=127.0.0.1",
-		"--tcp_port=" + strconv.Itoa(cfg.TCPPort),
-		"--http_port=" + strconv.Itoa(cfg.HTTPPort),
+		"--tcp_port=" + strconv.Itoa(ports.EngineTCPPort),
+		"--http_port=" + strconv.Itoa(ports.EngineHTTPPort),
 		"--query=SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; " +
 			"INSERT INTO FUNCTION null('line String') FROM INFILE '/dev/fd/" + strconv.Itoa(stopFD) + "' FORMAT LineAsString",
 	}
 }
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

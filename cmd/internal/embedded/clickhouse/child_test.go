@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -69,7 +70,7 @@ type engine struct {
 	client *http.Client
 }
 
-func newConfig(t *testing.T) Config {
+func newConfig(t testing.TB) Config {
 	t.Helper()
 	ports, err := embedded.PickPorts(0, 0)
 	if err != nil {
@@ -80,7 +81,7 @@ func newConfig(t *testing.T) Config {
 	return cfg
 }
 
-func start(t *testing.T, cfg Config) *engine {
+func start(t testing.TB, cfg Config) *engine {
 	t.Helper()
 	e := &engine{cfg: cfg, result: make(chan error, 1), log: &syncBuffer{}, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	args, err := embedded.SelfArgs("clickhouse", cfg)
@@ -105,7 +106,7 @@ func start(t *testing.T, cfg Config) *engine {
 	return e
 }
 
-func startReady(t *testing.T, cfg Config) *engine {
+func startReady(t testing.TB, cfg Config) *engine {
 	t.Helper()
 	e := start(t, cfg)
 	select {
@@ -150,7 +151,7 @@ func (e *engine) query(sql string, settings ...string) (string, error) {
 	return text, nil
 }
 
-func (e *engine) must(t *testing.T, sql string, settings ...string) string {
+func (e *engine) must(t testing.TB, sql string, settings ...string) string {
 	t.Helper()
 	text, err := e.query(sql, settings...)
 	if err != nil {
@@ -301,27 +302,61 @@ func TestFullDiskOnceDoesNotEndEveryLaterStart(t *testing.T) {
 	e.stop(t)
 }
 
-// Whoever reaches the port reaches the data, and nothing else on this machine.
+// Whoever reaches the port reaches the data, and next to nothing else on this machine.
 func TestDefaultUserReachesNothingOutside(t *testing.T) {
 	e := startReady(t, newConfig(t))
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	knocked := make(chan struct{}, 1)
+	outside := http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { knocked <- struct{}{} }), ReadHeaderTimeout: time.Minute}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = outside.Serve(l) }()
+	t.Cleanup(func() { _ = outside.Close() })
+	web := "http://" + l.Addr().String()
 	e.must(t, "CREATE TABLE default.t ENGINE = MergeTree ORDER BY a AS SELECT 1 AS a")
-	for _, sql := range []string{
-		"SELECT * FROM file('" + secret + "', LineAsString)",
-		"INSERT INTO FUNCTION file('" + secret + ".2', LineAsString) SELECT 'x'",
-		"SELECT * FROM url('http://" + e.Addrs()[AddrHTTP] + "/ping', LineAsString)",
-		"SELECT * FROM remote('" + e.Addrs()[AddrTCP] + "', system.one)",
-		"CREATE TABLE default.f (a String) ENGINE = File(LineAsString, '" + secret + "')",
-		"BACKUP TABLE system.query_log TO File('" + secret + ".3')",
-		"BACKUP TABLE default.t TO File('inside')",
-		"BACKUP TABLE default.t TO S3('http://" + e.Addrs()[AddrHTTP] + "/bucket/key', 'id', 'secret')",
+	dictionary := func(source string) string {
+		return "CREATE DICTIONARY default.d (a String) PRIMARY KEY a SOURCE(" + source + ") LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)"
+	}
+	for sql, want := range map[string]string{
+		"SELECT * FROM file('" + secret + "', LineAsString)":                                             "ACCESS_DENIED",
+		"INSERT INTO FUNCTION file('" + secret + ".2', LineAsString) SELECT 'x'":                         "ACCESS_DENIED",
+		"SELECT * FROM url('" + web + "', LineAsString)":                                                 "ACCESS_DENIED",
+		"SELECT * FROM remote('" + e.Addrs()[AddrTCP] + "', system.one)":                                 "ACCESS_DENIED",
+		"CREATE TABLE default.f (a String) ENGINE = File(LineAsString, '" + secret + "')":                "ACCESS_DENIED",
+		"CREATE DATABASE f ENGINE = Filesystem('/')":                                                     "ACCESS_DENIED",
+		"CREATE FUNCTION f AS x -> x":                                                                    "ACCESS_DENIED",
+		"BACKUP TABLE system.query_log TO File('" + secret + ".3')":                                      "ACCESS_DENIED",
+		"BACKUP TABLE default.t TO File('inside')":                                                       "ACCESS_DENIED",
+		"BACKUP TABLE default.t TO S3('" + web + "/bucket/key', 'id', 'secret')":                         "ACCESS_DENIED",
+		dictionary("FILE(PATH '" + secret + "' FORMAT 'LineAsString')"):                                  "ACCESS_DENIED",
+		dictionary("HTTP(URL '" + web + "' FORMAT 'LineAsString')"):                                      "ACCESS_DENIED",
+		dictionary("EXECUTABLE(COMMAND 'cat " + secret + "' FORMAT 'LineAsString')"):                     "ACCESS_DENIED",
+		"SELECT file('" + secret + "')":                                                                  "function file is not allowed",
+		"INSERT INTO default.t SELECT length(file('" + secret + "'))":                                    "function file is not allowed",
+		"SELECT formatRow('Template')":                                                                   "formatRow",
+		"SELECT formatRow(1)":                                                                            "function formatRow is not allowed",
+		"SELECT * FROM (SELECT formatRowNoNewline('x') SETTINGS format_template_row = '" + secret + "')": "function formatRowNoNewline is not allowed",
+		"SELECT 1 AS a FORMAT Template SETTINGS format_template_row = '" + secret + "'":                  "SETTING_CONSTRAINT_VIOLATION",
+		"SELECT 1 AS a FORMAT Protobuf SETTINGS output_format_schema = '" + secret + ".4'":               "SETTING_CONSTRAINT_VIOLATION",
+		"SELECT 1 AS a FORMAT CapnProto SETTINGS format_schema = '" + secret + ":x'":                     "SETTING_CONSTRAINT_VIOLATION",
+		"DROP FUNCTION file": "CANNOT_DROP_FUNCTION",
 	} {
-		if out, err := e.query(sql); err == nil || !strings.Contains(err.Error(), "ACCESS_DENIED") {
-			t.Errorf("%s: got %q, %v", sql, out, err)
+		if out, err := e.query(sql); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "x\n\n") {
+			t.Errorf("%s: got %q, %v, want %s", sql, out, err, want)
 		}
+	}
+	if made, err := filepath.Glob(secret + ".*"); err != nil || made != nil {
+		t.Errorf("files were written: %q, %v", made, err)
+	}
+	select {
+	case <-knocked:
+		t.Error("the engine called another server")
+	default:
 	}
 	if got := e.must(t, "SELECT value FROM system.server_settings WHERE name = 'max_server_memory_usage'"); got != fmt.Sprint(1<<30) {
 		t.Errorf("memory cap %s", got)

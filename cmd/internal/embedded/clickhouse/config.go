@@ -14,10 +14,11 @@ const minMemoryBytes = 512 << 20
 // Config is what the child needs to know; the parent hands it over as JSON.
 type Config struct {
 	Dir            string // absolute path of the engine's folder; made when missing
-	HTTPPort       int    // port on 127.0.0.1; never 0, so that a restart uses the same
-	TCPPort        int    // port of the native protocol on 127.0.0.1; never 0
+	HTTPPort       int    // port on 127.0.0.1 for clients; never 0, so that a restart uses the same
+	TCPPort        int    // port of the native protocol on 127.0.0.1 for clients; never 0
 	MaxMemoryBytes int64  // all queries and merges together; default 4 GiB
 	Backups        string // absolute path of the folder that BACKUP writes to; made when missing; empty: DIR/backups
+	Access         string // absolute path of a file with an access.Plan as JSON: who may read which project, read at each start; empty: nobody
 	Library        string // path of libchdb.so; empty: Locate finds it
 	Binary         string // path of a clickhouse program; empty: Locate finds it. Not together with Library
 }
@@ -33,6 +34,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Backups != "" && !filepath.IsAbs(c.Backups) {
 		errs = append(errs, fmt.Errorf("clickhouse.backups: %q, want an absolute path", c.Backups))
+	}
+	if c.Access != "" && !filepath.IsAbs(c.Access) {
+		errs = append(errs, fmt.Errorf("clickhouse.access: %q, want an absolute path", c.Access))
 	}
 	if c.HTTPPort < 1 || c.HTTPPort > 65535 {
 		errs = append(errs, fmt.Errorf("clickhouse.http_port: %d, want 1 to 65535", c.HTTPPort))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -32,7 +33,7 @@ func (c *control) waitReady(ctx context.Context, displayName string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			if name, err := c.query(ctx, "SELECT displayName()"); err == nil && name == displayName {
+			if name, err := c.query(ctx, "SELECT displayName()", nil); err == nil && name == displayName {
 				return nil
 			}
 		}
@@ -42,13 +43,22 @@ func (c *control) waitReady(ctx context.Context, displayName string) error {
 // cancelQueries tells every running query to end. Without it a stop waits for them until it is cut off. The local session's
 // own query, which has no user, is left alone.
 func (c *control) cancelQueries(ctx context.Context) error {
-	_, err := c.query(ctx, "KILL QUERY WHERE user = 'default' AND query_id != queryID() ASYNC")
+	_, err := c.query(ctx, "KILL QUERY WHERE user != '' AND query_id != queryID() ASYNC", nil)
 	return err
 }
 
+// databaseExists looks for a database.
+func (c *control) databaseExists(ctx context.Context, name string) (bool, error) {
+	found, err := c.query(ctx, "SELECT count() FROM system.databases WHERE name = {name:String}", url.Values{"param_name": {parameterEscapes.Replace(name)}})
+	return found == "1", err
+}
+
+// parameterEscapes writes a text as the value of a parameter, in which the engine undoes escapes.
+var parameterEscapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
+
 // query runs one statement and returns the answer without the final line end.
-func (c *control) query(ctx context.Context, sql string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.addr+"/", strings.NewReader(sql))
+func (c *control) query(ctx context.Context, sql string, parameters url.Values) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.addr+"/?"+parameters.Encode(), strings.NewReader(sql))
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"bytes"
 	_ "embed"
+	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"text/template"
 
 	"github.com/millrace/millrace/cmd/internal/datadir"
+	"github.com/millrace/millrace/schema/clickhouse/access"
 )
 
 //go:embed config.xml.tmpl
@@ -43,9 +45,32 @@ const systemUUID = "6d696c6c-7261-4365-8000-000000000001"
 // and no longer writes one.
 const systemDatabase = "ATTACH DATABASE _ UUID '" + systemUUID + "' ENGINE = Atomic\n"
 
+// shadowed are functions of ClickHouse's that reach files or hidden rows, which no grant and, in a subquery, no constraint keeps anybody from: as `clickhouse local` runs
+// them, file gives the content of any file, and formatRow reads templates and writes schemas wherever settings say. And factorial, which claims to be monotonic: ClickHouse
+// computes it on the bounds of granules before any row filter, where it fails for negative and large values, and so tells of rows of others. A function of a user's own comes first, and
+// one with the name of ClickHouse's can be neither dropped nor replaced by a statement.
+var shadowed = []string{"file", "formatRow", "formatRowNoNewline", "factorial"}
+
+// writeShadows puts a function that always fails in the place of each, from where ClickHouse reads them at its start.
+func writeShadows(db string) error {
+	folder := filepath.Join(db, "user_defined")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("make folder of functions: %w", err)
+	}
+	for _, name := range shadowed {
+		text := fmt.Sprintf("CREATE FUNCTION %s AS x -> toString(throwIf(toUInt8(1), 'function %[1]s is not allowed'))\n", name)
+		if err := datadir.WriteFile(filepath.Join(folder, "function_"+name+".sql"), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // fileValues is what the two templates know.
 type fileValues struct {
 	Config
+	enginePorts
+	Projects         access.Fragments
 	Path             string // ClickHouse's own folder, with a slash at the end
 	UsersFile        string
 	DisplayName      string
@@ -61,10 +86,13 @@ type fileValues struct {
 }
 
 // writeFiles makes the engine's folder and its configuration, and returns the path of config.xml. The lock must be held.
-func writeFiles(cfg Config, displayName string) (string, error) {
+func writeFiles(cfg Config, who *logins, ports enginePorts, displayName string) (string, error) {
 	db := filepath.Join(cfg.Dir, "db")
 	if err := os.MkdirAll(filepath.Join(db, "metadata"), 0o700); err != nil {
 		return "", fmt.Errorf("make data folder: %w", err)
+	}
+	if err := writeShadows(db); err != nil {
+		return "", err
 	}
 	if cfg.Backups == "" {
 		cfg.Backups = filepath.Join(cfg.Dir, "backups")
@@ -83,6 +111,8 @@ func writeFiles(cfg Config, displayName string) (string, error) {
 	}
 	v := fileValues{
 		Config:           cfg,
+		enginePorts:      ports,
+		Projects:         who.fragments(),
 		Path:             db + "/",
 		UsersFile:        filepath.Join(cfg.Dir, "users.xml"),
 		DisplayName:      displayName,
@@ -92,11 +122,9 @@ func writeFiles(cfg Config, displayName string) (string, error) {
 		MergeThreads:     max(2, runtime.NumCPU()/2),
 		QueryLogDays:     queryLogDays,
 		TableEngines:     tableEngines,
-		BackupUser:       BackupUser,
-	}
-	var err error
-	if v.BackupPasswordHash, err = backupPassword(cfg.Dir); err != nil {
-		return "", err
+
+		BackupUser:         BackupUser,
+		BackupPasswordHash: hex.EncodeToString(who.backup[:]),
 	}
 	config := filepath.Join(cfg.Dir, "config.xml")
 	for path, tmpl := range map[string]*template.Template{config: configTemplate, v.UsersFile: usersTemplate} {

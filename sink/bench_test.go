@@ -43,7 +43,7 @@ func realisticSet(tb testing.TB, n int, revenue bool) []byte {
 func benchCutter(rows int) *cutter {
 	cfg := DefaultConfig()
 	cfg.BlockRows = rows
-	l := newEventLoader()
+	l := newEventLoader(newPromotions())
 	c := &cutter{cfg: &cfg, limit: &blockLimit{}, builder: builder{loader: l, spares: l.spares, log: 1, refuse: func(*broker.Record, error, time.Time) refusal { return refusal{} }}}
 	c.begin(0)
 	return c

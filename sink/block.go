@@ -42,6 +42,20 @@ type part struct {
 // Month is YYYYMM, as toYYYYMM has it.
 func (p *part) Month() int32 { return p.yyyymm }
 
+// sendsPromoted is the set of promoted properties whose columns are sent with the rows; nil: none.
+func (p *part) sendsPromoted() *promotedSet {
+	if c, ok := p.columns.(*eventColumns); ok {
+		return c.sendsPromoted()
+	}
+	return nil
+}
+
+// leavePromoted leaves these columns to ClickHouse. It returns false when none are sent.
+func (p *part) leavePromoted() bool {
+	c, ok := p.columns.(*eventColumns)
+	return ok && c.leavePromoted()
+}
+
 // Span is from the earliest to the latest row.
 func (p *part) Span() exact.Span {
 	s := exact.Span{From: p.to, To: p.from}
@@ -110,20 +124,25 @@ func newPart(ms int64, c columns) *part {
 
 // spares keeps columns between blocks. It belongs to one goroutine.
 type spares struct {
-	make func() columns
-	free []columns
+	make  func() columns
+	begin func(columns) // called with empty columns that rows are about to be added to; nil: nothing is to be done
+	free  []columns
 }
 
 // keepSpares is a forming block and one under way, of two months each.
 const keepSpares = 4
 
-func (s *spares) get() columns {
+func (s *spares) get() (c columns) {
 	if n := len(s.free); n > 0 {
-		c := s.free[n-1]
+		c = s.free[n-1]
 		s.free = s.free[:n-1]
-		return c
+	} else {
+		c = s.make()
 	}
-	return s.make()
+	if s.begin != nil {
+		s.begin(c)
+	}
+	return c
 }
 
 // put takes the columns of a block that is done with.

@@ -53,9 +53,10 @@ type eventColumns struct {
 	log, partition                                       proto.ColUInt16
 	offset                                               proto.ColUInt64
 
-	input   proto.Input
-	picker  revenuePicker
-	scratch []byte
+	input    proto.Input
+	promoted *promotedColumns // nil: none
+	picker   revenuePicker
+	scratch  []byte
 }
 
 func newTimes() proto.ColDateTime64 {
@@ -126,7 +127,39 @@ func newEventColumns() *eventColumns {
 }
 
 // Input is the block that is sent, valid until the next append.
-func (c *eventColumns) Input() proto.Input { return c.input }
+func (c *eventColumns) Input() proto.Input {
+	if c.sendsPromoted() == nil {
+		return c.input
+	}
+	return append(c.input[:len(c.input):len(c.input)], c.promoted.input...)
+}
+
+// promote gives the columns, which must be empty, those of the set; nil: none.
+func (c *eventColumns) promote(set *promotedSet) {
+	switch {
+	case set == nil:
+		c.promoted = nil
+	case c.promoted == nil || c.promoted.set != set:
+		c.promoted = newPromotedColumns(set)
+	}
+}
+
+// sendsPromoted is the set whose columns Input has; nil: none.
+func (c *eventColumns) sendsPromoted() *promotedSet {
+	if c.promoted == nil || c.promoted.left {
+		return nil
+	}
+	return c.promoted.set
+}
+
+// leavePromoted leaves the promoted columns of these rows to ClickHouse. It returns false when that was so before.
+func (c *eventColumns) leavePromoted() bool {
+	if c.sendsPromoted() == nil {
+		return false
+	}
+	c.promoted.left = true
+	return true
+}
 
 // Rows is the number of rows.
 func (c *eventColumns) Rows() int { return len(c.projectID) }
@@ -137,7 +170,12 @@ func (c *eventColumns) Row(i int) exact.Row {
 }
 
 // Reset takes all rows away and keeps the memory.
-func (c *eventColumns) Reset() { resetInput(c.input) }
+func (c *eventColumns) Reset() {
+	resetInput(c.input)
+	if c.promoted != nil {
+		c.promoted.reset()
+	}
+}
 
 func resetInput(input proto.Input) {
 	for _, col := range input {
@@ -200,6 +238,9 @@ func (c *eventColumns) append(e *schema.Envelope, value []byte, at place) {
 	props := e.Text(schema.FieldProperties)
 	c.revenue = append(c.revenue, proto.Decimal64(c.picker.revenue(props.In(value))))
 	c.props.appendText(props, value)
+	if c.promoted != nil {
+		c.promoted.append(props.In(value))
+	}
 	c.context.appendText(e.Text(schema.FieldContext), value)
 	c.traits.appendText(e.Text(schema.FieldTraits), value)
 

@@ -14,7 +14,7 @@ import (
 var testNow = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 func testCutter(cfg Config) *cutter {
-	l := newEventLoader()
+	l := newEventLoader(newPromotions())
 	c := &cutter{cfg: &cfg, limit: &blockLimit{}, builder: builder{loader: l, spares: l.spares, log: 3, partition: 5, refuse: func(rec *broker.Record, why error, now time.Time) refusal {
 		return newRefusal(3, 5, rec, why, now)
 	}}}

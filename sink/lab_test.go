@@ -124,11 +124,21 @@ type running struct {
 // start runs a sink until the test ends or stop is called.
 func (l *lab) start(cfg Config, dataDir string) *running {
 	l.t.Helper()
-	return l.startWithout(cfg, dataDir, nil)
+	return l.startWith(cfg, dataDir, func(*Sink) {})
 }
 
 // startWithout leaves protections out.
 func (l *lab) startWithout(cfg Config, dataDir string, without map[string]bool) *running {
+	l.t.Helper()
+	return l.startWith(cfg, dataDir, func(s *Sink) {
+		for protection := range without {
+			s.without[protection] = true
+		}
+	})
+}
+
+// startWith changes the sink before it runs.
+func (l *lab) startWith(cfg Config, dataDir string, change func(*Sink)) *running {
 	l.t.Helper()
 	r := &running{t: l.t, set: metrics.NewSet(), logs: &logBuffer{}, ended: make(chan error, 1)}
 	var err error
@@ -139,9 +149,7 @@ func (l *lab) startWithout(cfg Config, dataDir string, without map[string]bool) 
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	for protection := range without {
-		r.without[protection] = true
-	}
+	change(r.Sink)
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() { r.ended <- r.Run(ctx) }()

@@ -25,8 +25,11 @@ type eventLoader struct {
 	envelope schema.Envelope
 }
 
-func newEventLoader() *eventLoader {
-	return &eventLoader{spares: &spares{make: func() columns { return newEventColumns() }}}
+func newEventLoader(p *promotions) *eventLoader {
+	return &eventLoader{spares: &spares{
+		make:  func() columns { return newEventColumns() },
+		begin: func(c columns) { c.(*eventColumns).promote(p.set()) },
+	}}
 }
 
 func (l *eventLoader) decode(rec *broker.Record) (identity, error) {

@@ -35,6 +35,10 @@ type port struct {
 	limit      *blockLimit
 	staged     []int32 // months of the staging table
 
+	// failedView is the view of a custom metric in which the last INSERT failed, and how many did in a row; empty: none.
+	failedView     string
+	failedViewRuns int
+
 	said  reminder
 	retry backoff
 

@@ -17,7 +17,12 @@ import (
 
 func (p *port) Insert(ctx context.Context, rows exact.Part, token string) error {
 	m := p.sink.metrics
-	in := insertion{statement: p.topic.statement, token: token, input: rows.(*part).Input()}
+	part := rows.(*part)
+	if set := part.sendsPromoted(); set != nil && !p.sink.promotions.vouches(set, p.sink.cfg.InsertTimeout) {
+		part.leavePromoted()
+	}
+	input := part.Input()
+	in := insertion{statement: insertStatement("`"+p.topic.table+"`", input), token: token, input: input}
 	if token != "" {
 		// The same for every attempt of this generation: the server refuses one while the former still runs.
 		in.queryID = fmt.Sprintf("%s-g%d", token, p.generation.ID)
@@ -25,6 +30,7 @@ func (p *port) Insert(ctx context.Context, rows exact.Part, token string) error 
 	start := time.Now()
 	err := p.tables.conn.insert(ctx, in)
 	if err == nil {
+		p.failedView = ""
 		m.insertSeconds[p.topic.table].UpdateDuration(start)
 		m.insertRows[p.topic.table].Add(rows.Rows())
 		p.limit.fits()
@@ -33,16 +39,29 @@ func (p *port) Insert(ctx context.Context, rows exact.Part, token string) error 
 	if ch.IsErr(err, proto.ErrMemoryLimitExceeded) {
 		p.limit.tooLarge()
 	}
-	return p.failed(fmt.Errorf("insert into %s: %w", p.topic.table, err))
+	failure := p.failure(fmt.Errorf("insert into %s: %w", p.topic.table, err))
+	p.spareMetric(ctx, failure)
+	if failure.Class != exact.Retriable && part.leavePromoted() {
+		// Perhaps a promoted column is gone. What ClickHouse computes itself is right in any case.
+		p.sink.promotions.lookAgain()
+		failure.Class, failure.Cure = exact.Retriable, ""
+	}
+	p.sink.metrics.insertErrors[failure.Class].Inc()
+	return failure
 }
 
-// failed says what the error of an INSERT means.
+// failed says what the error of a statement means.
 func (p *port) failed(err error) error {
 	if err == nil {
 		return nil
 	}
+	failure := p.failure(err)
+	p.sink.metrics.insertErrors[failure.Class].Inc()
+	return failure
+}
+
+func (p *port) failure(err error) *exact.InsertError {
 	class, cure := classify(err)
-	p.sink.metrics.insertErrors[class].Inc()
 	return &exact.InsertError{Class: class, Cure: cure, Unsent: errors.Is(err, errUnsent), Err: err}
 }
 
@@ -62,7 +81,9 @@ func (p *port) Stage(ctx context.Context, b *exact.Block) error {
 	p.staged = p.staged[:0]
 	var parts []*part
 	for _, rows := range b.Parts {
-		parts = append(parts, rows.(*part))
+		part := rows.(*part)
+		part.leavePromoted() // the staging table has whatever columns the table has when it is made
+		parts = append(parts, part)
 		p.staged = append(p.staged, rows.Month())
 	}
 	return p.failed(p.tables.stage(ctx, p.generation.ID, parts))

@@ -88,7 +88,7 @@ func BenchmarkRestore(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	t := tables{conn: conn{dialer: d}, topic: newTopics(Topic{Name: "events", Log: eventsLog}, Topic{Name: "quarantine", Log: quarantineLog})["events"]}
+	t := tables{conn: conn{dialer: d}, topic: newTopics(Topic{Name: "events", Log: eventsLog}, Topic{Name: "quarantine", Log: quarantineLog}, newPromotions())["events"]}
 	b.ResetTimer()
 	for range b.N {
 		set := dedup.New(ids, time.Hour)

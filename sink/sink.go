@@ -37,6 +37,9 @@ type Deps struct {
 	ClickHouse clickhouse.Config
 	// DataDir is the locked data directory of this process.
 	DataDir string
+	// Detach takes away the view of a custom metric in which INSERTs fail, which message names, and returns the name of the metric. Nil: such a view parks partitions
+	// like any other.
+	Detach  func(ctx context.Context, db *clickhouse.DB, message string) (metric string, err error)
 	Logger  *slog.Logger
 	Metrics *metrics.Set
 }
@@ -51,6 +54,8 @@ type Sink struct {
 	dialer     *dialer
 	tables     clickhouse.Config
 	staging    string // database of staging tables
+	promotions *promotions
+	detach     func(ctx context.Context, db *clickhouse.DB, message string) (metric string, err error)
 	registry   registry
 	without    map[string]bool // protections that are left out: only in builds with failpoints, and in tests
 	dataDir    string
@@ -79,10 +84,13 @@ func New(cfg Config, deps Deps) (*Sink, error) {
 	if workers == 0 {
 		workers = max(1, runtime.GOMAXPROCS(0)/2)
 	}
+	promoted := newPromotions()
 	s := &Sink{
 		cfg:        cfg,
 		client:     deps.Broker,
-		topics:     newTopics(deps.Events, deps.Quarantine),
+		promotions: promoted,
+		detach:     deps.Detach,
+		topics:     newTopics(deps.Events, deps.Quarantine, promoted),
 		events:     deps.Events.Name,
 		quarantine: deps.Quarantine.Name,
 		dialer:     d,
@@ -132,6 +140,9 @@ func (s *Sink) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var watching sync.WaitGroup
+	watch, stopWatching := context.WithCancel(ctx)
+	watching.Go(func() { s.promotions.watch(watch, s.database, s.log) })
 	var current *generation
 	var said reminder
 	for {
@@ -164,6 +175,8 @@ func (s *Sink) Run(ctx context.Context) error {
 		}
 	}
 	s.leave(group)
+	stopWatching()
+	watching.Wait()
 	return s.closeDatabase()
 }
 

@@ -19,21 +19,20 @@ type topic struct {
 	table     string
 	time      string        // the column that the table is partitioned by
 	keeps     time.Duration // how long the table keeps a row; 0: for good
-	statement string
 	newLoader func() (loader, *spares)
 }
 
-func newTopics(events, quarantine Topic) map[string]topic {
+func newTopics(events, quarantine Topic, p *promotions) map[string]topic {
 	return map[string]topic{
 		events.Name: {
-			log: events.Log, table: eventsTable, time: "ts", keeps: events.Keeps, statement: insertStatement("`"+eventsTable+"`", newEventColumns().Input()),
+			log: events.Log, table: eventsTable, time: "ts", keeps: events.Keeps,
 			newLoader: func() (loader, *spares) {
-				l := newEventLoader()
+				l := newEventLoader(p)
 				return l, l.spares
 			},
 		},
 		quarantine.Name: {
-			log: quarantine.Log, table: quarantineTable, time: "at", keeps: quarantine.Keeps, statement: insertStatement("`"+quarantineTable+"`", newQuarantineColumns().Input()),
+			log: quarantine.Log, table: quarantineTable, time: "at", keeps: quarantine.Keeps,
 			newLoader: func() (loader, *spares) {
 				l := newQuarantineLoader()
 				return l, l.spares

@@ -59,6 +59,8 @@ type Auditor struct {
 	mu    sync.Mutex
 	sent  map[repairID]sentRepair
 	drift map[*rollup]map[int64]uint64 // rows of drift that were found and are not repaired
+
+	custom map[string]*rollup // of custom metrics, by table
 }
 
 // New returns an Auditor. It starts nothing.
@@ -72,10 +74,7 @@ func New(c Config, d Deps) *Auditor {
 	a := &Auditor{
 		db: d.DB, pending: d.Pending, log: d.Logger, metrics: newMetrics(d.Metrics), interval: c.Interval,
 		poll: pollEvery, patience: patience, pause: repairPause, rounds: roundEvery, rest: restFactor, restLook: lookFactor, limits: readSettings,
-		sent: map[repairID]sentRepair{}, drift: map[*rollup]map[int64]uint64{},
-	}
-	for _, r := range rollups {
-		a.drift[r] = map[int64]uint64{}
+		sent: map[repairID]sentRepair{}, drift: map[*rollup]map[int64]uint64{}, custom: map[string]*rollup{},
 	}
 	return a
 }
@@ -83,7 +82,7 @@ func New(c Config, d Deps) *Auditor {
 // Run works off the queue and goes round all buckets until ctx ends, then returns nil. A query under way is ended, which takes some seconds at most. What
 // fails is logged and tried again.
 func (a *Auditor) Run(ctx context.Context) error {
-	defer a.metrics.leave()
+	defer func() { a.metrics.leave(a.all()) }()
 	if err := a.dropLeftStages(ctx); err != nil {
 		a.trouble(ctx, "drop what a former auditor has left", err)
 	}
@@ -95,6 +94,9 @@ func (a *Auditor) Run(ctx context.Context) error {
 			return nil //nolint:nilerr // the end of ctx is how it ends
 		}
 		begun := time.Now()
+		if err := a.refresh(ctx); err != nil {
+			a.trouble(ctx, "look for custom metrics", err)
+		}
 		if !begun.Before(nextLook) {
 			if err := q.look(ctx); err != nil {
 				a.trouble(ctx, "look at the queue", err)
@@ -138,6 +140,9 @@ func (a *Auditor) trouble(ctx context.Context, what string, err error) {
 func (a *Auditor) setDrift(r *rollup, bucket int64, rows uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.drift[r] == nil {
+		a.drift[r] = map[int64]uint64{}
+	}
 	if rows == 0 {
 		delete(a.drift[r], bucket)
 	} else {
@@ -147,5 +152,5 @@ func (a *Auditor) setDrift(r *rollup, bucket int64, rows uint64) {
 	for _, rows := range a.drift[r] {
 		total += rows
 	}
-	a.metrics.drift[r].Set(float64(total))
+	a.metrics.drift(r).Set(float64(total))
 }

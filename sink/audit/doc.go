@@ -1,9 +1,10 @@
 // Package audit compares the rollups with table events, from which views fill them, and repairs them.
 //
-//		events ─▶ views ─▶ rollup_1m, rollup_1h, user_day, sessions
+//		events ─▶ views ─▶ rollup_1m, rollup_1h, user_day, sessions, custom metrics
 //		   └────── auditor ──────┘   compares by bucket, mends by inserting differences
 //
 //	  - rollup.go: what each rollup holds and how it is cut into buckets: a UTC hour of ts, a UTC day of ts, a day of session ids
+//	  - custom.go: the same of the custom metrics that are complete, by table metrics; which these are is read anew all the time
 //	  - sql.go: the statements. query.go: runs them, with limits
 //	  - horizon.go: how far back a table that forgets can be compared
 //	  - round.go: a cheap look at all buckets, newest first, in chunks. queue.go: buckets that a sink has named are looked at first

@@ -105,7 +105,7 @@ func (l *lab) pending(context.Context) ([]Pending, error) {
 func (l *lab) exec(statement string) {
 	l.t.Helper()
 	statement = strings.ReplaceAll(statement, "{db}", l.db.Database())
-	if err := run(within(l.t), l.db, nil, mutationSettings, func(ctx context.Context) error { return l.db.Conn().Exec(ctx, statement) }); err != nil {
+	if err := l.db.Do(within(l.t), call(nil, mutationSettings), func(ctx context.Context) error { return l.db.Conn().Exec(ctx, statement) }); err != nil {
 		l.t.Fatalf("%s: %v", statement, err)
 	}
 }
@@ -147,7 +147,7 @@ FROM (SELECT {first:Int64} + number AS i, {start:Int64} + {step:Int64} * number 
 		"partition": strconv.Itoa(partition), "first": strconv.FormatInt(first, 10), "n": strconv.Itoa(n),
 		"start": strconv.FormatInt(start.UnixMilli(), 10), "step": strconv.FormatInt(step.Milliseconds(), 10),
 	}
-	return run(ctx, l.db, p, clickhouse.InsertSettings(token), func(ctx context.Context) error {
+	return l.db.Do(ctx, call(p, clickhouse.InsertSettings(token)), func(ctx context.Context) error {
 		return l.db.Conn().Exec(ctx, fmt.Sprintf(rows, l.db.Database()))
 	})
 }

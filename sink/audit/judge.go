@@ -132,6 +132,9 @@ func (a *Auditor) secondReading(ctx context.Context, r *rollup, buckets []int64,
 	return found, nil
 }
 
+// goodbye is how long the dropping of a staging table may take when everything else has ended.
+const goodbye = 3 * time.Second
+
 // dropStage drops a staging table, also when ctx has ended.
 func (a *Auditor) dropStage(ctx context.Context, stage string) error {
 	if stage == "" {

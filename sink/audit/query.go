@@ -19,8 +19,6 @@ const (
 	queryMemoryBytes = 1 << 30
 	spillBytes       = 256 << 20
 	queryTime        = 10 * time.Minute
-	// goodbye is how long a query whose context has ended may take to hear of it. Then its connection is dropped.
-	goodbye = 3 * time.Second
 )
 
 var readSettings = []schema.Setting{
@@ -55,80 +53,19 @@ func list[T int64 | uint64](numbers []T) string {
 	return b.String()
 }
 
-// run calls f with a context for one statement. When ctx ends first the server is asked to end the query: to drop the connection, as the driver
-// would, is what the embedded ClickHouse may not survive.
-func run(ctx context.Context, db *schema.DB, p parameters, settings []schema.Setting, f func(ctx context.Context) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	all := clickhouse.Settings{}
-	for _, s := range settings {
-		all[s.Name] = s.Value
-	}
-	escaped := clickhouse.Parameters{}
-	for name, value := range p {
-		escaped[name] = schema.EscapeParameter(value)
-	}
-	id := "millrace-audit-" + uuid.NewString()
-	query, drop := context.WithCancel(context.WithoutCancel(ctx))
-	defer drop()
-	over, joined := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(joined)
-		select {
-		case <-over:
-		case <-ctx.Done():
-			kill(query, db, id, over)
-			drop()
-		}
-	}()
-	err := f(clickhouse.Context(query, clickhouse.WithQueryID(id), clickhouse.WithSettings(all), clickhouse.WithParameters(escaped)))
-	close(over)
-	<-joined
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
-}
-
-// kill ends the query id, which may not have reached the server yet, and returns when it is over or after goodbye.
-func kill(ctx context.Context, db *schema.DB, id string, over <-chan struct{}) {
-	ctx, cancel := context.WithTimeout(ctx, goodbye)
-	defer cancel()
-	again := time.NewTicker(goodbye / 20)
-	defer again.Stop()
-	for {
-		_ = db.Conn().Exec(clickhouse.Context(ctx, clickhouse.WithParameters(clickhouse.Parameters{"id": id})), "KILL QUERY WHERE query_id = {id:String} ASYNC FORMAT Null") // tried again
-		select {
-		case <-over:
-			return
-		case <-ctx.Done():
-			return
-		case <-again.C:
-		}
-	}
+// call is how a statement is run.
+func call(p parameters, settings []schema.Setting) schema.Call {
+	return schema.Call{ID: "millrace-audit-" + uuid.NewString(), Params: p, Settings: settings}
 }
 
 // exec runs a statement without an answer.
 func (a *Auditor) exec(ctx context.Context, statement string, p parameters, settings []schema.Setting) error {
-	return run(ctx, a.db, p, settings, func(ctx context.Context) error { return a.db.Conn().Exec(ctx, statement) })
+	return a.db.Do(ctx, call(p, settings), func(ctx context.Context) error { return a.db.Conn().Exec(ctx, statement) })
 }
 
 // query calls each for every row of the answer; into is what a row is read to.
 func (a *Auditor) query(ctx context.Context, statement string, p parameters, each func(), into ...any) error {
-	return run(ctx, a.db, p, a.limits, func(ctx context.Context) error {
-		rows, err := a.db.Conn().Query(ctx, statement)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			if err := rows.Scan(into...); err != nil {
-				return errors.Join(err, rows.Close())
-			}
-			each()
-		}
-		return errors.Join(rows.Err(), rows.Close())
-	})
+	return a.db.Query(ctx, call(p, a.limits), statement, each, into...)
 }
 
 // beyondLimits tells that a query wanted more memory, time or rows than it may have, by these settings or by the account's, so that one for fewer buckets may do.

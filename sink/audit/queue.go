@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ func Enqueue(ctx context.Context, db *clickhouse.DB, hours []int64, reason strin
 	}
 	for all := sorted(set); len(all) > 0; {
 		n := min(len(all), 5000)
-		err := run(ctx, db, parameters{"hours": list(all[:n]), "reason": reason}, clickhouse.InsertSettings(""), func(ctx context.Context) error {
+		err := db.Do(ctx, call(parameters{"hours": list(all[:n]), "reason": reason}, clickhouse.InsertSettings("")), func(ctx context.Context) error {
 			return db.Conn().Exec(ctx, "INSERT INTO "+db.Database()+".audit_queue (at, hour, reason) SELECT now64(3), fromUnixTimestamp64Second(arrayJoin({hours:Array(Int64)}) * 3600, 'UTC'), {reason:String}")
 		})
 		if err != nil {
@@ -80,6 +81,7 @@ func (q *queue) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	maps.DeleteFunc(q.later, func(r *rollup, _ map[int64]bool) bool { return q.auditor.gone(r) })
 	todo := q.later
 	q.later = map[*rollup]map[int64]bool{}
 	var errs []error
@@ -92,7 +94,7 @@ func (q *queue) look(ctx context.Context) error {
 		}
 		todo, q.later = q.later, map[*rollup]map[int64]bool{}
 	}
-	for _, r := range rollups {
+	for _, r := range q.auditor.all() {
 		if len(todo[r]) == 0 {
 			continue
 		}
@@ -169,7 +171,7 @@ func (q *queue) postponeHours(ctx context.Context, hours []int64) error {
 	for _, h := range hours {
 		days[floor(h, hoursPerDay)] = true
 	}
-	for _, r := range rollups {
+	for _, r := range q.auditor.all() {
 		switch {
 		case r.unit == hourSeconds:
 			q.postpone(r, hours)

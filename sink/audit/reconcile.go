@@ -2,7 +2,9 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -42,18 +44,26 @@ func (r Report) Exact() bool {
 // String is a table for people, one line for each rollup.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-12s %9s %9s %9s %12s %9s\n", "rollup", "buckets", "drifted", "repaired", "drift rows", "unjudged")
+	width := 12
 	for _, t := range r.Rollups {
-		fmt.Fprintf(&b, "%-12s %9d %9d %9d %12d %9d\n", t.Table, t.Buckets, t.Drifted, t.Repaired, t.DriftRows, t.Unjudged)
+		width = max(width, len(t.Table))
+	}
+	fmt.Fprintf(&b, "%-*s %9s %9s %9s %12s %9s\n", width, "rollup", "buckets", "drifted", "repaired", "drift rows", "unjudged")
+	for _, t := range r.Rollups {
+		fmt.Fprintf(&b, "%-*s %9d %9d %9d %12d %9d\n", width, t.Table, t.Buckets, t.Drifted, t.Repaired, t.DriftRows, t.Unjudged)
 	}
 	return b.String()
 }
 
 // Reconcile compares every bucket of every rollup, once. After an error the Report holds what was found before.
 func (a *Auditor) Reconcile(ctx context.Context, o ReconcileOptions) (Report, error) {
-	report := Report{Rollups: make([]RollupReport, len(rollups))}
+	if err := a.refresh(ctx); err != nil {
+		return Report{}, err
+	}
+	all := a.all()
+	report := Report{Rollups: make([]RollupReport, len(all))}
 	var chunks []chunk
-	for i, r := range rollups {
+	for i, r := range all {
 		report.Rollups[i].Table = r.table
 		some, err := a.plan(ctx, r)
 		if err != nil {
@@ -62,12 +72,13 @@ func (a *Auditor) Reconcile(ctx context.Context, o ReconcileOptions) (Report, er
 		chunks = append(chunks, some...)
 	}
 	for done, c := range chunks {
-		for i, r := range rollups {
-			if r == c.rollup {
-				if err := a.reconcileChunk(ctx, c, o, &report.Rollups[i]); err != nil {
-					return report, err
-				}
+		i := slices.Index(all, c.rollup)
+		if err := a.reconcileChunk(ctx, c, o, &report.Rollups[i]); err != nil {
+			// A custom metric may be dropped meanwhile.
+			if refreshErr := a.refresh(ctx); refreshErr != nil || !a.gone(c.rollup) {
+				return report, errors.Join(err, refreshErr)
 			}
+			a.log.Info("a custom metric was dropped while it was compared", "rollup", c.rollup.table)
 		}
 		if o.Progress != nil {
 			o.Progress(done+1, len(chunks))

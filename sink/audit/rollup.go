@@ -51,15 +51,25 @@ func hourly(r rollup, time string) rollup {
 	r.count, r.unit, r.where = "n", hourSeconds, "1"
 	r.raw = "toInt64(intDiv(toUnixTimestamp64Milli(ts), 3600000) - (toUnixTimestamp64Milli(ts) % 3600000 < 0))"
 	r.own = fmt.Sprintf("toInt64(intDiv(toUnixTimestamp64Second(%s), 3600) - (toUnixTimestamp64Second(%[1]s) %% 3600 < 0))", time)
-	r.rawRange = "ts >= fromUnixTimestamp64Milli({low:Int64} * 3600000, 'UTC') AND ts < fromUnixTimestamp64Milli({high:Int64} * 3600000 + 3600000, 'UTC')"
+	r.rawRange = "ts >= fromUnixTimestamp64Milli({low:Int64} * 3600000, 'UTC') AND ts <= fromUnixTimestamp64Milli({high:Int64} * 3600000 + 3599999, 'UTC')"
 	r.ownRange = fmt.Sprintf("%s >= fromUnixTimestamp64Second({low:Int64} * 3600, 'UTC') AND %[1]s < fromUnixTimestamp64Second({high:Int64} * 3600 + 3600, 'UTC')", time)
+	return r
+}
+
+// daily is hourly for rollups by day of ts, whose column of time is day.
+func daily(r rollup) rollup {
+	r.count, r.unit, r.where = "n", daySeconds, "1"
+	r.raw = "toInt64(toInt32(toDate32(ts)))"
+	r.own = "toInt64(toInt32(day))"
+	r.rawRange = "ts >= fromUnixTimestamp64Milli({low:Int64} * 86400000, 'UTC') AND ts <= fromUnixTimestamp64Milli({high:Int64} * 86400000 + 86399999, 'UTC')"
+	r.ownRange = dayRange
 	return r
 }
 
 // dayRange selects days by a column day.
 const dayRange = "day >= addDays(toDate32('1970-01-01'), {low:Int64}) AND day <= addDays(toDate32('1970-01-01'), {high:Int64})"
 
-// rollups are the tables, in the order in which they are compared. What they hold is stated here a second time and not taken from the views, so that a view
+// rollups are the built-in tables, in the order in which they are compared; custom metrics follow, see all. What they hold is stated here a second time and not taken from the views, so that a view
 // that was changed shows.
 var rollups = []*rollup{
 	new(hourly(rollup{table: "rollup_1m", columns: []column{
@@ -80,22 +90,14 @@ var rollups = []*rollup{
 		{"revenue", sum, "sum(revenue)"},
 		{"users", users, "uniqCombined64State(12)(user_h)"},
 	}}, "hour")),
-	{
-		table: "user_day",
-		columns: []column{
-			{"project_id", key, "project_id"},
-			{"day", key, "toDate32(ts)"},
-			{"user_h", key, "user_h"},
-			{"n", sum, "toInt64(count())"},
-			{"first_ts", least, "min(ts)"},
-			{"last_ts", most, "max(ts)"},
-		},
-		count: "n", unit: daySeconds, where: "1",
-		raw:      "toInt64(toInt32(toDate32(ts)))",
-		own:      "toInt64(toInt32(day))",
-		rawRange: "ts >= fromUnixTimestamp64Milli({low:Int64} * 86400000, 'UTC') AND ts < fromUnixTimestamp64Milli({high:Int64} * 86400000 + 86400000, 'UTC')",
-		ownRange: dayRange,
-	},
+	new(daily(rollup{table: "user_day", columns: []column{
+		{"project_id", key, "project_id"},
+		{"day", key, "toDate32(ts)"},
+		{"user_h", key, "user_h"},
+		{"n", sum, "toInt64(count())"},
+		{"first_ts", least, "min(ts)"},
+		{"last_ts", most, "max(ts)"},
+	}})),
 	{
 		table: "sessions",
 		columns: []column{

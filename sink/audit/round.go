@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -91,11 +92,11 @@ type round struct {
 
 func newRound(begun time.Time) *round { return &round{begun: begun} }
 
-// step compares and mends a chunk; done: it was the last. What cannot be judged is left to the queue. After an error the same chunk is tried again.
+// step compares and mends a chunk; done: it was the last. Chunks of rollups that are gone are left out. What cannot be judged is left to the queue. After an error the same chunk is tried again.
 func (t *round) step(ctx context.Context, a *Auditor, q *queue) (done bool, err error) {
 	if !t.planned {
 		var todo []chunk
-		for _, r := range rollups {
+		for _, r := range a.all() {
 			chunks, err := a.plan(ctx, r)
 			if err != nil {
 				return false, err
@@ -104,6 +105,7 @@ func (t *round) step(ctx context.Context, a *Auditor, q *queue) (done bool, err 
 		}
 		t.todo, t.planned = todo, true
 	}
+	t.todo = slices.DeleteFunc(t.todo, func(c chunk) bool { return a.gone(c.rollup) })
 	if len(t.todo) == 0 {
 		return true, nil
 	}

@@ -90,6 +90,9 @@ func (r *rollup) driftQuery(database string) string {
 	tooMuch := r.each(" OR ", func(c column) string {
 		return fmt.Sprintf(map[kind]string{users: "u_%s != r_%[1]s", least: "o_%s < r_%[1]s", most: "o_%s > r_%[1]s"}[c.kind], c.name)
 	}, users, least, most)
+	if tooMuch == "" {
+		tooMuch = "0" // sums only
+	}
 	differs := r.each(" OR ", func(c column) string { return fmt.Sprintf("r_%s != o_%[1]s", c.name) }, sum, users, least, most)
 	left := r.each(" OR ", func(c column) string { return "o_" + c.name + " != 0" }, sum)
 	all := r.each(", ", func(c column) string {

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/millrace/millrace/cmd/internal/edit"
 )
 
 // Reserved lists the variables with our prefix that are no configuration keys: MILLRACE_DEV_KEY sets the development key.
@@ -49,7 +51,7 @@ func (l *layout) unknownEnv(name, path string) string {
 	}
 	best, limit := "", 2
 	for _, top := range l.sections[""] {
-		if d := levenshtein(path, top); d <= limit && d < len(top)/2 {
+		if d := edit.Distance(path, top); d <= limit && d < len(top)/2 {
 			best, limit = top, d-1
 		}
 	}

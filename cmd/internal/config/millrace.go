@@ -10,8 +10,10 @@ import (
 	"github.com/millrace/millrace/cmd/internal/logging"
 	"github.com/millrace/millrace/ingest"
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/query"
 	"github.com/millrace/millrace/schema"
 	"github.com/millrace/millrace/schema/clickhouse"
+	"github.com/millrace/millrace/schema/clickhouse/promote"
 	"github.com/millrace/millrace/sink"
 )
 
@@ -28,6 +30,8 @@ type Config struct {
 	ClickHouse clickhouse.Config          `yaml:"clickhouse"`
 	Retention  clickhouse.RetentionConfig `yaml:"retention"`
 	Sink       sink.Config                `yaml:"sink"`
+	Query      query.Config               `yaml:"query"`
+	Properties promote.Config             `yaml:"properties"`
 	Admin      admin.Config               `yaml:"admin"`
 	Log        logging.Config             `yaml:"log"`
 }
@@ -51,6 +55,8 @@ func Default() Config {
 		ClickHouse: clickhouse.DefaultConfig(),
 		Retention:  clickhouse.DefaultRetention(),
 		Sink:       sink.DefaultConfig(),
+		Query:      query.DefaultConfig(),
+		Properties: promote.DefaultConfig(),
 		Admin:      admin.DefaultConfig(),
 		Log:        logging.DefaultConfig(),
 	}
@@ -73,7 +79,7 @@ func (c *Config) ApplyProfile(name string) error {
 func (c Config) Validate() error {
 	errs := []error{
 		c.Ingest.Validate(), c.Limits.Validate(), c.Pipeline.Validate(), c.Broker.Validate(), c.ClickHouse.Validate(), c.Retention.Validate(), c.Sink.Validate(),
-		c.Admin.Validate(), c.Log.Validate(),
+		c.Query.Validate(), c.Properties.Validate(), c.Admin.Validate(), c.Log.Validate(),
 	}
 	if strings.TrimSpace(c.Data) == "" {
 		errs = append(errs, errors.New("data: is empty: name the data directory"))

@@ -223,17 +223,6 @@ func TestStructMistakes(t *testing.T) {
 	}
 }
 
-func TestLevenshtein(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"abc", "abc", 0}, {"ab", "ba", 2}} {
-		if got := levenshtein(c.a, c.b); got != c.want {
-			t.Errorf("levenshtein(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
 // TestChosen: a value counts as chosen when it is the default's, too, as long as somebody wrote it.
 func TestChosen(t *testing.T) {
 	s := sample{Profile: "dev", Ingest: sampleIngest{Listen: "127.0.0.1:7080"}, Broker: sampleBroker{Partitions: 1}}

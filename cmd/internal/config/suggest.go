@@ -2,6 +2,8 @@ package config
 
 import (
 	"strings"
+
+	"github.com/millrace/millrace/cmd/internal/edit"
 )
 
 // suggest returns ", did you mean …?" with the key that the author of an unknown path most likely meant, or an empty string.
@@ -16,7 +18,7 @@ func (l *layout) suggest(path string) string {
 func (l *layout) nearest(path string, limit int) string {
 	best, distance := "", limit+1
 	try := func(candidate string) {
-		if d := levenshtein(path, candidate); d < distance {
+		if d := edit.Distance(path, candidate); d < distance {
 			best, distance = candidate, d
 		}
 	}
@@ -25,7 +27,7 @@ func (l *layout) nearest(path string, limit int) string {
 	}
 	for s := range l.sections {
 		// Of two equally near ones the key wins, since it was tried first; among sections the order of a map must not show.
-		if d := levenshtein(path, s); s != "" && (d < distance || d == distance && l.lookup(best) == nil && s < best) {
+		if d := edit.Distance(path, s); s != "" && (d < distance || d == distance && l.lookup(best) == nil && s < best) {
 			best, distance = s, d
 		}
 	}
@@ -42,25 +44,4 @@ func (l *layout) nearest(path string, limit int) string {
 		}
 	}
 	return best
-}
-
-// levenshtein is the number of bytes to insert, delete or replace to make b of a.
-func levenshtein(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -4,13 +4,17 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build deps test race fuzz bench bench-gateway faultlab faultlab-full faultlab-controls faultlab-soak check FORCE gates fmt format vet lint tidy vuln clean
+.PHONY: help run build deps test test-analytics race fuzz bench bench-gateway bench-queries faultlab faultlab-full faultlab-controls faultlab-soak check FORCE gates fmt format vet lint tidy vuln clean
 
 GO ?= go
 # Options of "make run", "make bench-gateway" and the fault lab, such as ARGS='--role ingest'.
 ARGS ?=
 # How long "make faultlab-soak" goes on.
 MINUTES ?= 30
+# Events of "make bench-queries".
+ROWS ?= 5000000
+# How many random data sets "make test-analytics" compares answers on.
+SEEDS ?= 60
 # How long "make fuzz" runs each fuzz target, and of which packages.
 FUZZTIME ?= 20s
 FUZZPKGS ?= ./...
@@ -59,14 +63,15 @@ deps: ## fetch modules, the ClickHouse engine and the SDKs that tests use (once)
 		cp package-lock.json node_modules/.installed-lock; \
 	fi
 
+# Tests wait for engines half of the time, so a third package keeps two processors busy.
 test: deps build ## run all tests, also those of the whole with real engines
 	@echo '== test'
-	@set -o pipefail; $(GO) test -timeout 9m ./... | $(TERSE)
+	@set -o pipefail; $(GO) test -p 3 -timeout 9m ./... | $(TERSE)
 
 # The tests of the whole run another binary, which the detector does not see.
 race: ## run the tests with the race detector, the ring on one, two and four processors
 	@echo '== race'
-	@set -o pipefail; $(GO) test -race -timeout 9m $$($(GO) list ./... | grep -v /test/) | $(TERSE)
+	@set -o pipefail; MILLRACE_TEST_SEEDS=2 $(GO) test -race -p 3 -timeout 15m $$($(GO) list ./... | grep -v /test/) | $(TERSE)
 	@$(GO) test -race -timeout 9m -cpu=1,2,4 ./pipeline/ring
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
@@ -77,6 +82,14 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
 	done
+
+test-analytics: deps build ## every view and question against brute force on SEEDS data sets, the query API, the demo's queries, escape attempts
+	@echo '== test-analytics'
+	@set -o pipefail; MILLRACE_TEST_SEEDS=$(SEEDS) MILLRACE_TEST_LONG=1 $(GO) test -count=1 -timeout 20m -v ./schema/clickhouse/question/... ./schema/clickhouse/access/... ./schema/clickhouse/promote \
+		./query ./cmd/internal/custom ./cmd/internal/demo ./cmd/internal/connect | grep -vE '^(=== |PASS$$|\s*--- PASS|\s*[0-9/]+ [0-9:]+ INFO|\?)'
+
+bench-queries: build ## latency and CPU of twelve questions beside a naive schema, under 10 minutes; ROWS=20000000
+	@bin/millrace bench queries --rows $(ROWS) $(ARGS)
 
 bench: ## run the benchmarks; BENCH, BENCHPKGS and BENCHCOUNT choose
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) $(BENCHPKGS)

@@ -34,6 +34,9 @@ func (b banner) write(w io.Writer) error {
 	if b.ports.Ingest != "" {
 		row("ingest", "http://%s   %s", b.ports.Ingest, b.keyLine())
 	}
+	if b.ports.Query != "" {
+		row("query", "http://%s/v1/query/{trends,funnel,retention,paths,timeline,sql}", b.ports.Query)
+	}
 	if b.ports.ClickHouseTCP != "" {
 		row("sql", "clickhouse://default@%s/%s   http://%s", b.ports.ClickHouseTCP, b.database, b.ports.ClickHouseHTTP)
 	} else {
@@ -52,6 +55,9 @@ func (b banner) write(w io.Writer) error {
 		row("try it", `curl -u %s: http://%s/v1/track -d '{"event":"Hello","userId":"u1","properties":{"n":1}}'`, b.key, b.ports.Ingest)
 		if b.ports.ClickHouseHTTP != "" {
 			row("", "curl 'http://%s/?query=SELECT+event,distinct_id,props+FROM+%s.events'", b.ports.ClickHouseHTTP, b.database)
+		}
+		if ask := askLine(b.ports.Query, b.key); ask != "" {
+			row("", "%s", ask)
 		}
 	}
 	fmt.Fprintf(&s, "ready in %.1f s\n\n", b.took.Seconds())

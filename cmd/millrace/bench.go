@@ -36,10 +36,11 @@ ledger, waits until everything accepted is in ClickHouse, and compares: lost, du
   millrace bench verify DIR          hold a run's ledger against ClickHouse once more
   millrace bench diff A B            what changed between two runs, with confidence intervals
   millrace bench compare             CPU per event of the gateway beside a null handler and a naive service
+  millrace bench queries             latency and CPU of twelve questions beside a naive schema
 
 Exit status: 0 passed, 99 a threshold or the ledger failed, 105 ended by a signal; 1, 2, 69 and 78 as everywhere.`,
 	}
-	cmd.AddCommand(newBenchRun(), newBenchScenarios(), newBenchVerify(), newBenchReport(), newBenchDiff(), newBenchCompare(), newBenchPeer())
+	cmd.AddCommand(newBenchRun(), newBenchScenarios(), newBenchVerify(), newBenchReport(), newBenchDiff(), newBenchCompare(), newBenchQueries(), newBenchPeer())
 	return cmd
 }
 

@@ -77,8 +77,9 @@ func (e *engines) run(ctx context.Context) error {
 // ready is closed when every child has been ready.
 func (e *engines) ready() <-chan struct{} { return e.up }
 
-// newEngines prepares the children and fills their addresses into the configuration and the ports. Nothing is started yet.
-func newEngines(ctx context.Context, c *config.Config, p *ports, dir *datadir.Dir, log *slog.Logger, set *metrics.Set) (e engines, err error) {
+// newEngines prepares the children and fills their addresses into the configuration and the ports. The projects are those that have SQL users in ClickHouse. Nothing is
+// started yet.
+func newEngines(ctx context.Context, c *config.Config, p *ports, dir *datadir.Dir, projects []uint32, log *slog.Logger, set *metrics.Set) (e engines, err error) {
 	e.up = make(chan struct{})
 	brokerDir, clickhouseDir := filepath.Join(dir.Path(), "broker"), filepath.Join(dir.Path(), "clickhouse")
 	needBroker, needClickHouse := len(c.Broker.Addresses) == 0, len(c.ClickHouse.Addresses) == 0
@@ -117,12 +118,23 @@ func newEngines(ctx context.Context, c *config.Config, p *ports, dir *datadir.Di
 	if needClickHouse {
 		p.ClickHouseHTTP, p.ClickHouseTCP = loopback(picked[1]), loopback(picked[2])
 		c.ClickHouse.Addresses = []string{p.ClickHouseTCP}
+		plan, err := accessPlan(c, projects)
+		if err != nil {
+			return e, err
+		}
+		users := filepath.Join(clickhouseDir, "access.json")
+		if _, err := writeAccess(users, plan); err != nil {
+			return e, err
+		}
 		e.clickhouse, err = supervise("clickhouse", embeddedclickhouse.Config{
 			Dir: clickhouseDir, HTTPPort: picked[1], TCPPort: picked[2], MaxMemoryBytes: c.ClickHouse.EmbeddedMaxMemoryBytes,
-			Library: c.ClickHouse.Library, Binary: c.ClickHouse.Binary, Backups: backupsDir(dir.Path()),
+			Library: c.ClickHouse.Library, Binary: c.ClickHouse.Binary, Backups: backupsDir(dir.Path()), Access: users,
 		}, log, set)
+		if err != nil {
+			return e, err
+		}
 	}
-	return e, err
+	return e, nil
 }
 
 // lockPorts takes the lock that this user's servers on this machine share while they choose ports. One that is held too long is not waited for: a race

@@ -24,7 +24,7 @@ func newKeysCreate() *cobra.Command {
 		Long: `Makes a key, adds its hash to DATA/keys.yaml and prints it. It cannot be shown again. A running server takes it when it is
 started the next time.
 
-A key with scope ingest sends events: it may be public, as those in web pages are. One with scope query sends none: it is for reading all events of its project, which nothing in this version serves yet; keep it secret.`,
+A key with scope ingest sends events: it may be public, as those in web pages are. One with scope query sends none: it asks questions and reads all events of its project (POST /v1/query/…): keep it secret.`,
 		Example: `  millrace keys create "web shop" --project 2 --env prod
   millrace keys create "reports" --project 2 --scope query`,
 		Args: cobra.ExactArgs(1),

@@ -85,8 +85,8 @@ where that was set.`,
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "try", Title: "Try and watch:"}, &cobra.Group{ID: "operate", Title: "Operate:"})
 	for id, commands := range map[string][]*cobra.Command{
 		"run":     {newServe()},
-		"try":     {newSend(), newTail(), newBench(), newFaultlab()},
-		"operate": {newMigrate(), newSink(), newBackup(), newRestore(), newConfig(), newKeys(), newVersion()},
+		"try":     {newSend(), newTail(), newDemo(), newBench(), newFaultlab()},
+		"operate": {newMigrate(), newMetrics(), newProperties(), newSink(), newBackup(), newRestore(), newAccess(), newConnect(), newConfig(), newKeys(), newVersion()},
 	} {
 		for _, c := range commands {
 			c.GroupID = id

@@ -103,6 +103,9 @@ func up(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhouse
 	if err := clickhouse.ApplyRetention(ctx, db, c.Retention, log); err != nil {
 		return err
 	}
+	if err := refreshShown(ctx, db); err != nil {
+		return err
+	}
 	s := server{c: c}
 	s.resolve()
 	if err := topics.Create(ctx, client, s.c.Broker, func(what string) { log.Info(what) }); err != nil {

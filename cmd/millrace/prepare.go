@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/broker"
 	"github.com/millrace/millrace/cmd/internal/admin"
 	"github.com/millrace/millrace/cmd/internal/backlog"
+	"github.com/millrace/millrace/cmd/internal/custom"
 	"github.com/millrace/millrace/cmd/internal/keys"
 	"github.com/millrace/millrace/cmd/internal/topics"
 	"github.com/millrace/millrace/ingest"
@@ -23,10 +24,25 @@ import (
 const recordRoom = 64 << 10
 
 // prepare makes the stages, now that both engines answer: topics and tables are checked (or made, when the engine is ours) before anything is written to them.
-func (s *server) prepare(ctx context.Context) (err error) {
+func (s *server) prepare(ctx context.Context) error {
 	if err := s.engines.havePorts(); err != nil {
 		return err
 	}
+	if s.role.brokers() {
+		if err := s.prepareStages(ctx); err != nil {
+			return err
+		}
+	}
+	if s.role.queries() {
+		if err := s.prepareQuery(); err != nil {
+			return errors.Join(err, s.release(ctx))
+		}
+	}
+	return nil
+}
+
+// prepareStages makes what works with the broker.
+func (s *server) prepareStages(ctx context.Context) (err error) {
 	if s.client, err = broker.New(s.c.Broker); err != nil {
 		return err
 	}
@@ -57,7 +73,7 @@ func (s *server) prepare(ctx context.Context) (err error) {
 		s.sink, err = sink.New(s.c.Sink, sink.Deps{
 			Broker: s.client, Events: sink.Topic{Name: s.c.Broker.Topic, Log: s.pins.Events.Log, Keeps: s.c.Retention.Events},
 			Quarantine: sink.Topic{Name: s.c.Broker.QuarantineTopic, Log: s.pins.Quarantine.Log, Keeps: s.c.Retention.Quarantine},
-			ClickHouse: s.c.ClickHouse, DataDir: s.dir.Path(), Logger: s.log, Metrics: s.metrics,
+			ClickHouse: s.c.ClickHouse, DataDir: s.dir.Path(), Detach: s.detach, Logger: s.log, Metrics: s.metrics,
 		})
 		if err != nil {
 			return err
@@ -74,6 +90,17 @@ func (s *server) prepare(ctx context.Context) (err error) {
 		return s.prepareDoor()
 	}
 	return nil
+}
+
+// detach takes away the view of a custom metric in which the sink's INSERTs fail, and what people read of it.
+func (s *server) detach(ctx context.Context, db *clickhouse.DB, message string) (metric string, err error) {
+	if metric, err = custom.Detach(ctx, db, message); err != nil || metric == "" {
+		return metric, err
+	}
+	if err := refreshShown(ctx, db); err != nil {
+		s.log.Warn("the users of projects still see a metric that is gone", "metric", metric, "error", err)
+	}
+	return metric, nil
 }
 
 // watchesRetention says whether unread events could be removed by a broker that is not ours, and somebody is here who could refuse new ones.
@@ -114,6 +141,9 @@ func (s *server) prepareTables(ctx context.Context) error {
 			return err
 		}
 		if err := clickhouse.ApplyRetention(ctx, db, s.c.Retention, s.log); err != nil {
+			return err
+		}
+		if err := showTables(ctx, db); err != nil {
 			return err
 		}
 	}
@@ -160,7 +190,9 @@ func (s *server) prepareDoor() (err error) {
 
 // release lets go of what prepare has opened.
 func (s *server) release(context.Context) error {
-	s.client.Close()
+	if s.client != nil {
+		s.client.Close()
+	}
 	return nil
 }
 
@@ -199,6 +231,9 @@ func (s *server) checks() []admin.Check {
 			}
 			return s.sink.Check(ctx)
 		})
+	}
+	if s.role.queries() {
+		add("query", s.role.ingests(), s.checkQuery)
 	}
 	return checks
 }

@@ -88,6 +88,11 @@ func restore(ctx context.Context, out io.Writer, c config.Config, name string, f
 	if err != nil {
 		return err
 	}
+	if !embedded { // an embedded engine's are made at each start of its server
+		if err := refreshShown(ctx, sys.DB); err != nil {
+			return err
+		}
+	}
 	for _, t := range report.Tables {
 		if _, err := fmt.Fprintf(out, "%-20s %12d rows, %d before\n", t.Name, t.RowsAfter, t.RowsBefore); err != nil {
 			return err
@@ -120,7 +125,7 @@ func startEngines(ctx context.Context, c *config.Config) (stop func() error, err
 	}
 	s := server{c: *c}
 	s.resolve()
-	e, err := newEngines(ctx, &s.c, &s.ports, dir, log, metrics.NewSet())
+	e, err := newEngines(ctx, &s.c, &s.ports, dir, nil, log, metrics.NewSet())
 	if err != nil {
 		return nil, errors.Join(err, e.havePorts(), dir.Close())
 	}

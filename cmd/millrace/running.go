@@ -16,6 +16,7 @@ import (
 // ports is DATA/run/ports.json: where a running server and its engines listen, each host:port.
 type ports struct {
 	Ingest         string `json:"ingest,omitempty"`
+	Query          string `json:"query,omitempty"`
 	Admin          string `json:"admin,omitempty"`
 	ClickHouseHTTP string `json:"clickhouse_http,omitempty"`
 	ClickHouseTCP  string `json:"clickhouse_tcp,omitempty"`

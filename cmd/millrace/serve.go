@@ -25,6 +25,7 @@ import (
 	"github.com/millrace/millrace/cmd/internal/topics"
 	"github.com/millrace/millrace/ingest"
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/query"
 	"github.com/millrace/millrace/sink"
 )
 
@@ -35,10 +36,15 @@ const (
 	roleAll    role = "all"
 	roleIngest role = "ingest"
 	roleSink   role = "sink"
+	roleQuery  role = "query"
 )
 
 func (r role) ingests() bool { return r == roleAll || r == roleIngest }
 func (r role) sinks() bool   { return r == roleAll || r == roleSink }
+func (r role) queries() bool { return r == roleAll || r == roleQuery }
+
+// brokers tells whether the role works with the broker.
+func (r role) brokers() bool { return r.ingests() || r.sinks() }
 
 func newServe() *cobra.Command {
 	var name string
@@ -56,17 +62,19 @@ stored all the same.`,
 		Args: cobra.NoArgs,
 	}
 	s := addSettings(cmd)
-	cmd.Flags().StringVar(&name, "role", string(roleAll), "what this process does: all, ingest (HTTP to topic) or sink (topic to ClickHouse)")
+	cmd.Flags().StringVar(&name, "role", string(roleAll), "what this process does: all, ingest (HTTP to topic), sink (topic to ClickHouse) or query (questions over HTTP)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, report, err := s.load()
 		if err != nil {
 			return err
 		}
 		r := role(name)
-		if !r.ingests() && !r.sinks() {
-			return usageError{fmt.Errorf("--role is %q: choose all, ingest or sink", name)}
-		}
-		if r != roleAll && (len(c.Broker.Addresses) == 0 || len(c.ClickHouse.Addresses) == 0) {
+		switch {
+		case !r.brokers() && !r.queries():
+			return usageError{fmt.Errorf("--role is %q: choose all, ingest, sink or query", name)}
+		case r == roleQuery && len(c.ClickHouse.Addresses) == 0:
+			return usageError{fmt.Errorf("--role %s shares ClickHouse with other processes, so it needs clickhouse.addresses", r)}
+		case r != roleAll && r != roleQuery && (len(c.Broker.Addresses) == 0 || len(c.ClickHouse.Addresses) == 0):
 			return usageError{fmt.Errorf("--role %s shares the engines with other processes, so it needs broker.addresses and clickhouse.addresses", r)}
 		}
 		return serve(context.Background(), c, report, r)
@@ -98,6 +106,7 @@ type server struct {
 	retention atomic.Pointer[backlog.Retention] // nil: not watched; the admin listener is there before
 	running   atomic.Pointer[sink.Sink]         // the same, for the admin listener, which is there before
 	door      *ingest.Server
+	query     *query.Server
 }
 
 // serve runs until a signal, then drains. It is the story of the process, in order.
@@ -138,9 +147,16 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 		}
 		s.ports.Ingest = reachable(ingestListener)
 	}
+	var queryListener net.Listener
+	if r.queries() {
+		if queryListener, err = listen("query.listen", c.Query.Listen, !report.Chosen("query.listen")); err != nil {
+			return errors.Join(err, closeAll(adminListener, ingestListener))
+		}
+		s.ports.Query = reachable(queryListener)
+	}
 
 	s.resolve()
-	if s.engines, err = newEngines(ctx, &s.c, &s.ports, s.dir, s.log, s.metrics); err != nil {
+	if s.engines, err = newEngines(ctx, &s.c, &s.ports, s.dir, s.keys.Projects(), s.log, s.metrics); err != nil {
 		return err
 	}
 	s.health = admin.NewHealth(s.checks()...)
@@ -151,7 +167,11 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 	group.Add(run.Stage{Name: "admin", Run: func(ctx context.Context) error { return adminServer.Run(ctx, adminListener) }, StopTimeout: adminStop})
 	s.addEngines(group)
 	group.Add(run.Stage{Name: "prepare", Start: s.prepare, Drain: s.release, StopTimeout: releaseStop})
+	if r.queries() {
+		group.Add(run.Stage{Name: "query", Run: func(ctx context.Context) error { return s.query.Run(ctx, queryListener) }, StopTimeout: c.Query.DrainTimeout + queryStop})
+	}
 	if r.sinks() {
+		group.Add(run.Stage{Name: "properties", Run: s.survey, StopTimeout: adminStop})
 		group.Add(run.Stage{Name: "sink", Run: func(ctx context.Context) error { return s.sink.Run(ctx) }, StopTimeout: c.Sink.DrainTimeout + stopMargin})
 	}
 	if s.watchesRetention() {
@@ -170,12 +190,24 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 	return errors.Join(err, removePorts(s.dir.Run()))
 }
 
+// closeAll closes the listeners that are there.
+func closeAll(listeners ...net.Listener) error {
+	var errs []error
+	for _, ln := range listeners {
+		if ln != nil {
+			errs = append(errs, ln.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // How long a stage may take beyond its own drain timeout, and those that have none.
 const (
 	stopMargin    = 2 * time.Second
 	adminStop     = 2 * time.Second
 	releaseStop   = 5 * time.Second
 	engineStop    = 10 * time.Second
+	queryStop     = 9 * time.Second // for ending queries on a ClickHouse that hangs; one that answers needs a third of a second
 	guardInterval = time.Second
 )
 
@@ -212,7 +244,7 @@ func (s *server) announce() {
 		s.log.Warn(w)
 	}
 	took := time.Since(s.begun)
-	s.log.Info("ready", "ingest", s.ports.Ingest, "admin", s.ports.Admin, "clickhouse_http", s.ports.ClickHouseHTTP, "clickhouse_tcp", s.ports.ClickHouseTCP,
+	s.log.Info("ready", "ingest", s.ports.Ingest, "query", s.ports.Query, "admin", s.ports.Admin, "clickhouse_http", s.ports.ClickHouseHTTP, "clickhouse_tcp", s.ports.ClickHouseTCP,
 		"broker", s.ports.Broker, "role", string(s.role), "profile", s.c.Profile, "data", s.dir.Path(), "config", s.report.Sources(), "try", s.tryLine(), "took", took)
 	if !logging.IsTerminal(os.Stdout) {
 		return

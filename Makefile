@@ -63,10 +63,11 @@ deps: ## fetch modules, the ClickHouse engine and the SDKs that tests use (once)
 		cp package-lock.json node_modules/.installed-lock; \
 	fi
 
-# Tests wait for engines half of the time, so a third package keeps two processors busy.
+# Tests wait for engines half of the time, so a third package keeps two processors busy, and the longest come first.
+LONGEST := ./sink/audit ./cmd/internal/custom ./schema/clickhouse/question ./sink ./test/e2e
 test: deps build ## run all tests, also those of the whole with real engines
 	@echo '== test'
-	@set -o pipefail; $(GO) test -p 3 -timeout 9m ./... | $(TERSE)
+	@set -o pipefail; $(GO) test -p 3 -timeout 9m $(LONGEST) ./... | $(TERSE)
 
 # The tests of the whole run another binary, which the detector does not see.
 race: ## run the tests with the race detector, the ring on one, two and four processors

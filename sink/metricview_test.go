@@ -27,6 +27,7 @@ func TestFailingMetricIsTakenAway(t *testing.T) {
 	l.produce("events", 0, plainBodies(0, 10)...)
 	l.committed("events", 0, 10)
 	l.eachOnce(0, 10)
+	l.waitFor("10", "SELECT toString(sum(n)) FROM millrace.rollup_1m")
 	if n := detached.Load(); n != 1 {
 		t.Errorf("%d views were taken away", n)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +32,8 @@ type conn struct {
 	client, upstream *net.TCPConn
 	up, down         stream
 	requests         requests // Kafka: sent and not answered
+
+	silent atomic.Pointer[chan struct{}] // while it is there, nothing begins to pass to the client; closed when that is over
 
 	once sync.Once
 	done chan struct{} // closed when the connection is severed: the client's side is then closed
@@ -86,6 +89,33 @@ func (c *conn) severed() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// silence keeps what upstream says from the client until speak is called, or the connection is severed.
+func (c *conn) silence() (speak func()) {
+	over := make(chan struct{})
+	c.silent.Store(&over)
+	return func() {
+		c.silent.Store(nil)
+		close(over)
+	}
+}
+
+// mayAnswer waits until bytes may pass to the client.
+func (c *conn) mayAnswer() error {
+	over := c.silent.Load()
+	if over == nil {
+		return nil
+	}
+	select {
+	case <-*over:
+		if c.severed() {
+			return errSevered
+		}
+		return nil
+	case <-c.done:
+		return errSevered
 	}
 }
 

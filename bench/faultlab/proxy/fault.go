@@ -11,7 +11,7 @@ type Kind uint8
 
 const (
 	// Cut passes on exactly After bytes and then closes both sides. On a Kafka link they are counted from the start of the next matching frame, and a
-	// frame that is no longer is cut at its end. On a raw link they are counted from the start of a burst in Direction, or from when the fault was
+	// frame that is no longer is cut at its end, before its answer can come through. On a raw link they are counted from the start of a burst in Direction, or from when the fault was
 	// armed if that was in its midst; a burst that ends earlier is left alone, and the next one counted.
 	// A client that does not read gets what has arrived within a second; What then names the smaller number.
 	Cut Kind = iota + 1

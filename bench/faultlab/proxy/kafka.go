@@ -169,7 +169,17 @@ func (s *stream) frame(size int64, of subject) error {
 		return s.pass(size, of, false)
 	}
 	after := min(cut.fault.After, size)
-	if err := s.pass(after, of, false); err != nil {
+	held := int64(0) // of a request that passes whole, the last byte, with which its answer may come
+	if after == size && s.dir == ToUpstream {
+		held = 1
+	}
+	err := s.pass(after-held, of, false)
+	if err == nil && held > 0 {
+		speak := s.conn.silence()
+		defer speak()
+		err = s.pass(held, of, after > held)
+	}
+	if err != nil {
 		cut.release()
 		return err
 	}

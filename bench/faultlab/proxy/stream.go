@@ -102,6 +102,11 @@ func (s *stream) write(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
+	if s.dir == ToClient {
+		if err := s.conn.mayAnswer(); err != nil {
+			return err
+		}
+	}
 	n, err := s.dst.Write(b)
 	s.conn.proxy.passed[s.dir].Add(int64(n))
 	if err != nil {

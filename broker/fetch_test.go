@@ -189,7 +189,7 @@ func TestFetchTimeout(t *testing.T) {
 	cfg := testConfig(cluster.ListenAddrs()...)
 	cfg.RequestTimeout = time.Second
 	c := newClient(t, cfg)
-	silence(t, cluster, kmsg.Fetch)
+	silence(t, cluster, kmsg.Fetch, nil)
 	start := time.Now()
 	_, err := c.Fetch(within(t), 0, FetchRequest{MaxWait: 100 * time.Millisecond, MinBytes: 1, MaxBytes: 1000, Partitions: []FetchPartition{{"events", 0, 0, 1000}}})
 	if Classify(err) != ClassAmbiguous || time.Since(start) < time.Second || time.Since(start) > 5*time.Second {

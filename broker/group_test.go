@@ -192,14 +192,7 @@ func TestGroupCloseWaitsForFunctions(t *testing.T) {
 func TestGroupCloseDuringJoin(t *testing.T) {
 	cluster, c := connected(t)
 	arrived := make(chan struct{}, 8)
-	release := make(chan struct{})
-	t.Cleanup(func() { close(release) })
-	cluster.ControlKey(kmsg.JoinGroup.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		arrived <- struct{}{}
-		cluster.SleepControl(func() { <-release })
-		return nil, nil, false
-	})
+	silence(t, cluster, kmsg.JoinGroup, func() { arrived <- struct{}{} })
 	g := joinGroup(t, c, GroupConfig{})
 	<-arrived
 	start := time.Now()
@@ -256,7 +249,7 @@ func TestCommitFaults(t *testing.T) {
 			t.Errorf("%v: %v (%v), want %v", err, got, Classify(got), want)
 		}
 	}
-	silence(t, cluster, kmsg.OffsetCommit)
+	silence(t, cluster, kmsg.OffsetCommit, nil)
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	if _, err := c.CommitOffsets(ctx, OffsetCommit{Group: "sink", Generation: -1, Offsets: []PartitionOffset{{"events", 0, 2, ""}}}); Classify(err) != ClassAmbiguous {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -259,13 +260,37 @@ func TestRefreshRoutesFindsNewBroker(t *testing.T) {
 	}
 }
 
-// silence lets the broker take requests of a key and answer none of them, until the test ends.
-func silence(t *testing.T, cluster *kfake.Cluster, key kmsg.Key) {
+// silence lets the broker take requests of a key and answer none of them, until the test ends; taken, which may be nil, hears of each.
+func silence(t *testing.T, cluster *kfake.Cluster, key kmsg.Key, taken func()) {
 	t.Helper()
-	release := make(chan struct{})
-	t.Cleanup(func() { close(release) })
+	var sleeping sync.WaitGroup
+	var mu sync.Mutex
+	over, release := false, make(chan struct{})
+	begin := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			sleeping.Add(1)
+		}
+		return !over
+	}
+	// All wake up before the broker is closed: while it is being closed, one that wakes up or falls asleep may lock itself up.
+	t.Cleanup(func() {
+		mu.Lock()
+		over = true
+		mu.Unlock()
+		close(release)
+		sleeping.Wait()
+	})
 	cluster.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
+		if !begin() {
+			return nil, nil, false
+		}
+		defer sleeping.Done()
+		if taken != nil {
+			taken()
+		}
 		cluster.SleepControl(func() { <-release })
 		return nil, nil, false
 	})
@@ -273,7 +298,7 @@ func silence(t *testing.T, cluster *kfake.Cluster, key kmsg.Key) {
 
 func TestProduceTimeout(t *testing.T) {
 	cluster, c := connected(t)
-	silence(t, cluster, kmsg.Produce)
+	silence(t, cluster, kmsg.Produce, nil)
 	batch := sealed(numbered(2)...)
 	start := time.Now()
 	_, err := c.Produce(within(t), 0, 300*time.Millisecond, []PartitionBatch{{"events", 0, batch}})
@@ -297,7 +322,7 @@ func kafkaTimeout(err error) bool {
 
 func TestProduceCancelled(t *testing.T) {
 	cluster, c := connected(t)
-	silence(t, cluster, kmsg.Produce)
+	silence(t, cluster, kmsg.Produce, nil)
 	ctx, cancel := context.WithCancel(within(t))
 	done := make(chan error, 1)
 	go func() {

@@ -63,16 +63,16 @@ deps: ## fetch modules, the ClickHouse engine and the SDKs that tests use (once)
 		cp package-lock.json node_modules/.installed-lock; \
 	fi
 
-# Tests wait for engines half of the time, so a third package keeps two processors busy, and the longest come first.
+# The longest come first, so that all processors have something to do until the end.
 LONGEST := ./sink/audit ./cmd/internal/custom ./schema/clickhouse/question ./sink ./test/e2e
 test: deps build ## run all tests, also those of the whole with real engines
 	@echo '== test'
-	@set -o pipefail; $(GO) test -p 3 -timeout 9m $(LONGEST) ./... | $(TERSE)
+	@set -o pipefail; $(GO) test -timeout 9m $(LONGEST) ./... | $(TERSE)
 
 # The tests of the whole run another binary, which the detector does not see.
 race: ## run the tests with the race detector, the ring on one, two and four processors
 	@echo '== race'
-	@set -o pipefail; MILLRACE_TEST_SEEDS=2 $(GO) test -race -p 3 -timeout 15m $$($(GO) list ./... | grep -v /test/) | $(TERSE)
+	@set -o pipefail; MILLRACE_TEST_SEEDS=2 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v /test/) | $(TERSE)
 	@$(GO) test -race -timeout 9m -cpu=1,2,4 ./pipeline/ring
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)

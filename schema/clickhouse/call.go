@@ -19,7 +19,7 @@ type Call struct {
 }
 
 // Do calls f with a context for one statement. When ctx ends first the server is asked to end the statement: to drop the connection over it, as the driver would, is what an
-// embedded server may not survive; and so nothing is written after Do has returned, which it does within some seconds.
+// embedded server may not survive; and so nothing is written after Do has returned, which it does within goodbye.
 func (db *DB) Do(ctx context.Context, c Call, f func(ctx context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -23,7 +23,7 @@ var Tokens = []string{
 	"c0dec0de",      // in ids
 	"739163.5127",   // revenue
 	"8675309867530", // user_h
-	"2093-",         // year of all times
+	"2093-07",       // month of all times; ids, which are UUIDs of version 7, cannot have it where it looks like a year
 	FileToken,
 }
 

@@ -223,7 +223,7 @@ func TestInsertGoesOnWithoutAColumnThatIsGone(t *testing.T) {
 
 // A set that was seen too long ago, or that is not the last one, is not sent: a name of it may be that of another column by now, and the server converts without a word.
 func TestPromotionsVouchForAWhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // its clock: nobody waits
 		p, log := newPromotions(), slog.New(slog.DiscardHandler)
 		p.saw(columnsOf(propertyTypes[:2]), time.Now(), log)
 		first := p.set()

@@ -249,7 +249,7 @@ func TestEveryRecipeLogsIn(t *testing.T) {
 	// What stands there to be pasted into a shell does it, with the password shown and without.
 	t.Run("paste", func(t *testing.T) {
 		if _, err := exec.LookPath("curl"); err != nil {
-			t.Skip("no curl")
+			t.Skip("the recipe is a command for curl, which this machine lacks")
 		}
 		hidden := i
 		hidden.Password = nil

@@ -60,7 +60,7 @@ func TestTextKeepsItsPlaceWhenTheBufferGrows(t *testing.T) {
 
 func TestCodesAreDistinctAndPinned(t *testing.T) {
 	want := "missing_event missing_user invalid_type invalid_utf8 illegal_id id_too_long name_too_long event_too_large too_many_properties too_deep " +
-		"invalid_timestamp invalid_json invalid_record timestamp_adjusted overloaded unknown"
+		"invalid_timestamp invalid_json invalid_record erased timestamp_adjusted overloaded unknown"
 	var got []string
 	for _, r := range Reasons() {
 		got = append(got, r.String())

@@ -20,6 +20,7 @@ const (
 	InvalidTimestamp
 	InvalidJSON   // a line of NDJSON, or a whole body, that is not JSON
 	InvalidRecord // a record on the topic that is no event; refused by the sink
+	Erased        // of a person who was erased: nothing of it is kept, not in quarantine either
 	// Accepted with a remark (result warning).
 	TimestampAdjusted
 	// Not stored, or unknown (result retry).
@@ -30,7 +31,7 @@ const (
 
 var reasonCodes = [numReasons]string{
 	"", "missing_event", "missing_user", "invalid_type", "invalid_utf8", "illegal_id", "id_too_long", "name_too_long", "event_too_large",
-	"too_many_properties", "too_deep", "invalid_timestamp", "invalid_json", "invalid_record", "timestamp_adjusted", "overloaded", "unknown",
+	"too_many_properties", "too_deep", "invalid_timestamp", "invalid_json", "invalid_record", "erased", "timestamp_adjusted", "overloaded", "unknown",
 }
 
 // String returns the code, "" for ReasonNone.

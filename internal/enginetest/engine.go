@@ -62,7 +62,7 @@ func startClickHouse(tb testing.TB, dir string, config map[string]any) *Engine {
 	e := &Engine{tb: tb, name: "clickhouse", Dir: dir}
 	ports := freePorts(tb, 2)
 	e.TCP, e.HTTP = loopback(ports[0]), loopback(ports[1])
-	all := map[string]any{"Dir": e.Dir, "TCPPort": ports[0], "HTTPPort": ports[1], "MaxMemoryBytes": 1 << 30}
+	all := map[string]any{"Dir": e.Dir, "TCPPort": ports[0], "HTTPPort": ports[1], "MaxMemoryBytes": 1 << 30, "OpenDictionaries": true}
 	maps.Copy(all, config)
 	e.start(all)
 	return e

@@ -56,7 +56,7 @@ func Assert(ctx context.Context, db *DB) error {
 	for _, t := range tables {
 		errs = append(errs, db.assertColumns(ctx, t.name, t.columns))
 	}
-	errs = append(errs, db.assertViews(ctx), db.assertTargets(ctx), db.assertRights(ctx, rights), db.assertStaging(ctx))
+	errs = append(errs, db.assertViews(ctx), db.assertTargets(ctx), db.assertRights(ctx, slices.Concat(rights, ofPeople)), db.assertStaging(ctx))
 	return errors.Join(errs...)
 }
 

@@ -13,6 +13,7 @@ import (
 type DB struct {
 	conn     driver.Conn
 	database string
+	account  string // who the server is to be when it reads tables for itself, as a dictionary's source has it; empty: its account default
 }
 
 // Open connects and asks the server for its version, so that a wrong address or password shows at once. The database need not exist yet.
@@ -44,7 +45,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err := conn.Ping(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("clickhouse at %v: %w: check clickhouse.addresses (the native port, 9000 or 9440 with TLS), username and password", cfg.Addresses, err), conn.Close())
 	}
-	return &DB{conn: conn, database: cfg.Database}, nil
+	return &DB{conn: conn, database: cfg.Database, account: dictionaryAccount(cfg.Username, password)}, nil
 }
 
 // Close gives the connections back.

@@ -24,7 +24,7 @@ type Migration struct {
 	Version    uint32
 	Name       string
 	Checksum   string   // SHA-256 of the file, hexadecimal
-	Statements []string // with the database's name in place
+	Statements []string // with the database's name in place; of a dictionary without the account that it reads as
 	// AppliedAt is when it was applied; zero: not yet.
 	AppliedAt time.Time
 	// Applied is the checksum it was applied with; a difference from Checksum is refused.
@@ -137,7 +137,7 @@ func Up(ctx context.Context, db *DB, log *slog.Logger) error {
 	}
 	for _, m := range pending {
 		for i, statement := range m.Statements {
-			if err := db.conn.Exec(ctx, statement); err != nil {
+			if err := db.conn.Exec(ctx, db.accounted(statement)); err != nil {
 				return fmt.Errorf("migration %04d_%s, statement %d: %w", m.Version, m.Name, i+1, err)
 			}
 		}

@@ -27,6 +27,26 @@ var rights = []right{
 	{"properties", "SELECT, INSERT"},
 }
 
+// ofPeople are what the jobs do to tables, and what gateways and sinks read of them. It is checked wherever rights are.
+var ofPeople = []right{
+	{"identity", "dictGet"},
+	{"people_progress", "SELECT, INSERT"},
+	{"groups", "SELECT, INSERT"},
+	{"segments", "SELECT, INSERT"},
+	{"segment_builds", "SELECT, INSERT, ALTER DELETE"},
+	{"erasures", "SELECT, INSERT"},
+	{"erasure_log", "SELECT, INSERT"},
+	{"erased_offsets", "SELECT, INSERT"},
+	{"erased_rows", "SELECT, INSERT"},
+	{"identity_edges", "SELECT, INSERT, ALTER DELETE"},
+	{"identity_overrides", "SELECT, INSERT, ALTER DELETE"},
+	{"profile_ops", "SELECT, INSERT, ALTER DELETE"},
+	{"profiles", "SELECT, INSERT, ALTER DELETE"},
+	{"segment_members", "SELECT, INSERT, ALTER DELETE"},
+	{"segment_changes", "SELECT, INSERT, ALTER DELETE"},
+	{"properties", "ALTER DELETE"},
+}
+
 // syntaxError is what a server answers that does not know CHECK GRANT.
 const syntaxError = 62
 

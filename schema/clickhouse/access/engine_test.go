@@ -84,7 +84,10 @@ func (s server) Rows(ctx context.Context, query string) ([][]string, error) {
 }
 
 // withheld are the tables that users of projects do not see: how the data came to be, and what was refused of it.
-var withheld = []string{"schema_migrations", "quarantine", "logs", "audit_queue", "metrics"}
+var withheld = []string{
+	"schema_migrations", "quarantine", "logs", "audit_queue", "metrics", "people_progress", "erasures", "erasure_log", "erased_offsets", "erased_rows",
+	"identity", "identity_edges", "identity_overrides", "profile_ops", "profiles", "groups", "segments", "segment_builds", "segment_members", "segment_changes", // of these there are views, *_q
+}
 
 // Every table and view of the migrations is either mirrored or withheld on purpose.
 func TestMirrorShowsEveryTableAndView(t *testing.T) {

@@ -116,6 +116,9 @@ func (r relation) shown() bool {
 //
 // Additional filters would run in the name of Definer, who may look into tables. With pruning of parts, ClickHouse computes a query's conditions on the bounds of whole parts, before
 // any filter: the rows of all projects lie in them, and an expression that fails there would tell of those. The primary key, which begins with the project, finds the same granules.
+//
+// The primary key itself is looked into in the same way, and nothing but giving it up would prevent that: an expression over one of its columns that fails for the first row of a granule, such as
+// accurateCast of a hash, tells that a granule of some project begins so; of days and hours the error may name the value. It does not tell whose that is, and texts cannot be had.
 var guards = []struct{ name, value string }{
 	{"additional_table_filters", "{}"},
 	{"use_partition_pruning", "0"},

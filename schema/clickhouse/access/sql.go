@@ -29,6 +29,7 @@ func (p Plan) SQL(services ...string) []string {
 	add("CREATE ROW POLICY OR REPLACE millrace_own ON %s.* AS PERMISSIVE FOR SELECT USING %s TO %s", p.Database, ownRows, Definer)
 	add("CREATE ROW POLICY OR REPLACE millrace_only ON %s.* AS RESTRICTIVE FOR SELECT USING %s TO %s", p.Database, ownRows, Definer)
 	add("GRANT SELECT ON %s.* TO %s", p.Database, Definer)
+	add("GRANT dictGet ON %s.* TO %s", p.Database, Definer) // events_q asks who is whom
 	add("CREATE SETTINGS PROFILE OR REPLACE %s SETTINGS %s", profile, p.profileSQL())
 	for _, u := range p.Users {
 		add("CREATE USER OR REPLACE %s IDENTIFIED WITH sha256_hash BY '%s' HOST ANY SETTINGS PROFILE '%s'", u.Name, u.PasswordHash, profile)

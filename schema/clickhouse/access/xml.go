@@ -61,7 +61,7 @@ func (p Plan) quotaXML(project uint32) string {
 func (p Plan) definerXML(b *strings.Builder) {
 	fmt.Fprintf(b, "    <%s>\n      <password_sha256_hex>%s</password_sha256_hex>\n      <networks></networks>\n", Definer, strings.Repeat("0", 64))
 	fmt.Fprintf(b, "      <profile>default</profile>\n      <quota>default</quota>\n%s", p.filterXML(ownRows))
-	fmt.Fprintf(b, "      <grants>\n        <query>GRANT SELECT ON %s.*</query>\n      </grants>\n    </%s>\n", p.Database, Definer)
+	fmt.Fprintf(b, "      <grants>\n        <query>GRANT SELECT ON %s.*</query>\n        <query>GRANT dictGet ON %[1]s.*</query>\n      </grants>\n    </%[2]s>\n", p.Database, Definer)
 }
 
 func (p Plan) userXML(b *strings.Builder, u User) {

@@ -24,6 +24,7 @@ type chain struct {
 	most        int    // how many there may be
 	window      string // expression for milliseconds
 	value       string // expression for the breakdown; empty: none
+	keep        bool   // the levels have a column person, too
 	// given is a condition for step i of an unordered funnel to exist, in views, whose number of steps is known only when they are asked; nil: all do.
 	given func(i int) string
 	// repeats is a condition for step i to be the same as the one before, "0" and "1" included. Unordered funnels need it; their steps are in an order that has the
@@ -55,6 +56,9 @@ func (c chain) events(ordered bool) string {
 		held = "if(bitTest(bits, 0), " + c.value + ", '')" // nothing else can be the entry
 	}
 	gathered, read := "groupArray("+place("bits")+") AS places", ""
+	if c.keep {
+		gathered = "person, " + gathered
+	}
 	if c.value != "" {
 		gathered, read = gathered+", groupArray(held) AS vals", ",\n"+held+" AS held"
 	}

@@ -11,7 +11,8 @@ import (
 
 // Condition compares a field of an event with values.
 type Condition struct {
-	// Field is one of Fields, properties.KEY or traits.KEY. The key is taken as it is: dots in it have no meaning.
+	// Field is one of Fields, properties.KEY or traits.KEY. The key is taken as it is: dots in it have no meaning. Or it is segment, whose values are names of segments
+	// and which takes is and is_not: whether the person is in one of them, by its last build. A segment that does not exist, or was never built, is empty.
 	Field string `json:"field"`
 	// Op is one of
 	//
@@ -45,6 +46,7 @@ var (
 		number: {opIs, opIsNot, "gt", "gte", "lt", "lte", opSet, opNotSet},
 		flag:   {opIs, opIsNot},
 		ident:  {opIs, opIsNot, opSet, opNotSet},
+		cohort: {opIs, opIsNot},
 	}
 )
 
@@ -53,7 +55,7 @@ func (c Condition) same(other Condition) bool {
 }
 
 func (c Condition) check(r *report, pointer string) {
-	known := checkField(r, c.Field, pointer+"/field")
+	known := checkField(r, c.Field, pointer+"/field", segmentField)
 	k, _ := fieldKind(c.Field)
 	switch {
 	case c.Op == "":
@@ -98,6 +100,8 @@ func (c Condition) valueProblem(k kind, v string) string {
 	switch {
 	case k == flag && v != "0" && v != "1" && v != "true" && v != "false":
 		return " is not true or false"
+	case k == cohort && !IsSegmentName(v):
+		return " is no name of a segment: " + nameRule
 	case k == ident && !uuidText.MatchString(v):
 		return " is not a UUID"
 	case k == number && c.Field == "revenue" && !decimalText.MatchString(v):
@@ -134,6 +138,8 @@ func (s *scope) condition(c Condition) string {
 	k, _ := fieldKind(c.Field)
 	operator, order := orders[c.Op]
 	switch {
+	case k == cohort:
+		return s.inSegment(c)
 	case order && k == member:
 		f, err := strconv.ParseFloat(c.Values[0], 64)
 		if err != nil {
@@ -160,6 +166,26 @@ func (s *scope) condition(c Condition) string {
 		typ := map[kind]string{number: numberTypes[c.Field], flag: "UInt8", ident: "UUID"}[k]
 		return c.Field + s.membership(c, typ)
 	}
+}
+
+// holdsForNothing tells whether a valid condition on a property holds where the property is not.
+func (c Condition) holdsForNothing() bool {
+	switch c.Op {
+	case opIs:
+		return slices.Contains(c.Values, "")
+	case opIsNot:
+		return !slices.Contains(c.Values, "")
+	}
+	return c.Op == opNotContains || c.Op == opNotSet
+}
+
+// inSegment looks for the person among the members of segments.
+func (s *scope) inSegment(c Condition) string {
+	not := ""
+	if c.Op == opIsNot {
+		not, c.Op = "NOT ", opIs
+	}
+	return "person_h " + not + "IN (SELECT person_h FROM " + s.database + ".segment_members_q WHERE project_id = {project:UInt32} AND segment" + s.membership(c, "String") + ")"
 }
 
 func emptiness(op, empty string) string {

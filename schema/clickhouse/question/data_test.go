@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -45,8 +46,9 @@ func seeds(t *testing.T) uint32 {
 // event is one as far as questions look at it.
 type event struct {
 	project        uint32
-	user, name     string
-	ts             int64 // Unix milliseconds
+	user, name     string // user: the person, by one of its ids
+	sender         string // the id that the event was sent under; empty: user
+	ts             int64  // Unix milliseconds
 	log, partition uint16
 	offset         uint64
 	country        string
@@ -159,7 +161,46 @@ func generate(seed uint32) []event {
 		all[i].id = fmt.Sprintf("00000000-0000-4000-8000-%06x%06x", seed, i)
 	}
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	scatter(seed, all)
 	return all
+}
+
+// otherIDs are what a person has beside the first of its ids.
+var otherIDs = []string{"@phone", "@web", "@"}
+
+// merged tells whether the ids of each person of a seed belong together. In the other seeds the same ids are persons of their own.
+func merged(seed uint32) bool { return seed%4 != 0 }
+
+// scatter has events sent under other ids of their persons.
+func scatter(seed uint32, all []event) {
+	r := rand.New(rand.NewPCG(uint64(seed), 13))
+	for i := range all {
+		if r.IntN(2) == 0 {
+			all[i].sender = all[i].user + otherIDs[r.IntN(len(otherIDs))]
+			if !merged(seed) {
+				all[i].user = all[i].sender
+			}
+		}
+	}
+}
+
+func (e event) distinctID() string { return cmp.Or(e.sender, e.user) }
+
+func hashOf(id string) uint64 { return city.CH64([]byte(id)) }
+
+// unite says of all ids that events were sent under which persons they belong to, as the job does that works it out: among rows that no longer hold.
+func unite(t *testing.T, s server, events []event) {
+	t.Helper()
+	rows := map[string]bool{}
+	for _, e := range events {
+		rows[fmt.Sprintf("(%d, %d, %d, 1)", e.project, hashOf(e.distinctID()), hashOf(e.distinctID())+1)] = true
+		rows[fmt.Sprintf("(%d, %d, %d, 2)", e.project, hashOf(e.distinctID()), hashOf(e.user))] = true
+	}
+	if len(rows) == 0 {
+		return
+	}
+	s.exec(t, "INSERT INTO "+database+".identity_overrides (project_id, user_h, person_h, version) VALUES "+strings.Join(slices.Collect(maps.Keys(rows)), ", "))
+	s.exec(t, "SYSTEM RELOAD DICTIONARY "+database+".identity")
 }
 
 func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02 15:04:05.000") }
@@ -176,7 +217,7 @@ func load(t *testing.T, s server, events []event) {
 		body.WriteString("INSERT INTO " + database + ".events (project_id, event, type, ts, event_id, session_id, distinct_id, user_h, country, device, revenue, props, lag_ms, _log, _partition, _offset) FORMAT JSONEachRow\n")
 		for _, e := range rows {
 			row := map[string]any{
-				"project_id": e.project, "event": e.name, "type": "track", "ts": stamp(e.ts), "event_id": e.id, "distinct_id": e.user, "user_h": city.CH64([]byte(e.user)), "country": e.country,
+				"project_id": e.project, "event": e.name, "type": "track", "ts": stamp(e.ts), "event_id": e.id, "distinct_id": e.distinctID(), "user_h": hashOf(e.distinctID()), "country": e.country,
 				"device": e.device, "revenue": money(e.revenue), "lag_ms": 0, "_log": e.log, "_partition": e.partition, "_offset": e.offset,
 			}
 			if e.session != "" {
@@ -202,6 +243,7 @@ func load(t *testing.T, s server, events []event) {
 			}
 		}
 	}
+	unite(t, s, events)
 	if a := s.must(t, "SELECT count() FROM "+database+".events", nil); a.rows[0][0] != fmt.Sprint(len(events)) {
 		t.Fatalf("%s rows of %d: repeats were not dropped, or others were", a.rows[0][0], len(events))
 	}

@@ -2,6 +2,7 @@
 // templates and give the same answers.
 //
 //   - trends.go, funnel.go, retention.go, paths.go, timeline.go: the typed questions. Validate reports every problem with a JSON pointer and a code, Build makes the Statement
+//   - segment.go, segmentrule.go, segmentwindow.go, segmentjson.go, segmentbuild.go: sets of persons that a rule declares, read from JSON and made into a statement
 //   - chain.go: how far a person came in a funnel
 //   - step.go, condition.go, field.go: what an event must be like, and the columns that may be named
 //   - period.go, instant.go: time, and the order of events
@@ -35,6 +36,10 @@
 //
 // Stickiness: how many persons were active in exactly k periods. Lifecycle, for each period: new, the first with an event ever; returning, active in the period before,
 // too; resurrecting, active before but not in the period before; dormant, active in the period before but not in this one.
+//
+// Segment: the persons for whom a rule holds at a moment, among all with an event before it, a profile, or a place in another segment that the rule names. Each leaf of the
+// rule is a SELECT of persons; everyone is read only when the rule can hold for somebody in none of them. Who is in a segment is known from its last build, for conditions
+// as for other segments.
 //
 // # Work
 //

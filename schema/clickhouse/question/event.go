@@ -52,7 +52,7 @@ var eventColumns = []Column{
 	{"_partition", "UInt16", "partition of the topic"},
 	{"_offset", "UInt64", "offset in the partition"},
 	{"received_at", "DateTime64(3, 'UTC')", "when the event arrived"},
-	{"person_h", "UInt64", "the person: what questions group by; today the same as user_h"},
+	{"person_h", "UInt64", "the person: what questions group by; user_h, unless the id belongs to a person of another id"},
 }
 
 // pick returns columns of events_q by name.

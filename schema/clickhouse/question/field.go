@@ -15,6 +15,7 @@ const (
 	number              // with a fixed type
 	flag                // 0 or 1
 	ident               // a UUID
+	cohort              // a segment that the person is in
 	invalid             // no field
 )
 
@@ -43,12 +44,14 @@ var fields = map[string]kind{
 // inRollup are the fields that rollup_1h has, too.
 var inRollup = []string{"event", "country", "device"}
 
-// Fields lists the columns that conditions and breakdowns may name, sorted. Beside them they may name properties.KEY and traits.KEY for any key.
+// Fields lists the columns that conditions and breakdowns may name, sorted. Beside them they may name properties.KEY and traits.KEY for any key, and conditions segment.
 func Fields() []string { return slices.Sorted(maps.Keys(fields)) }
 
 const (
 	propertyPrefix = "properties."
 	traitPrefix    = "traits."
+	// segmentField is no column: a person is in many segments. Only conditions can name it.
+	segmentField = "segment"
 )
 
 // fieldKind tells what a field is, and of properties and traits the key.
@@ -61,16 +64,21 @@ func fieldKind(field string) (k kind, key string) {
 	if k, ok := fields[field]; ok {
 		return k, ""
 	}
+	if field == segmentField {
+		return cohort, ""
+	}
 	return invalid, ""
 }
 
-func checkField(r *report, field, pointer string) bool {
+// checkField takes Fields, and more.
+func checkField(r *report, field, pointer string, more ...string) bool {
 	k, key := fieldKind(field)
 	switch {
 	case field == "":
 		return r.need(false, pointer, CodeRequired, "is missing: name a field")
-	case k == invalid:
-		return r.need(false, pointer, CodeInvalidField, clip(field)+" is no field: use properties.KEY, traits.KEY, or one of "+strings.Join(Fields(), ", "))
+	case slices.Contains(more, field):
+	case k == invalid, k == cohort:
+		return r.need(false, pointer, CodeInvalidField, clip(field)+" is no field: use properties.KEY, traits.KEY, or one of "+strings.Join(append(Fields(), more...), ", "))
 	case k == member:
 		r.short(key, pointer)
 		return r.need(key != "", pointer, CodeInvalidField, "a key must follow "+field)
@@ -88,7 +96,7 @@ func (s *scope) text(field string) string {
 		return "JSONExtractString(props, " + s.value("String", key) + ")"
 	case k == member:
 		return traitText(s.value("String", key))
-	case k == invalid:
+	case k == invalid, k == cohort:
 		panic("BUG: no field " + field)
 	default:
 		return "toString(" + field + ")"

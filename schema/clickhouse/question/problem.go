@@ -32,6 +32,11 @@ const (
 	CodeInvalidValue  = "invalid_value"  // a value that the field cannot have, or one that compares with nothing
 	CodeTooMany       = "too_many"       // a list that is longer than allowed
 	CodeTooLong       = "too_long"       // a text that is longer than allowed
+
+	// Of definitions of segments, which are kept as the text that they were written in.
+	CodeInvalidJSON  = "invalid_json"  // the text is no JSON object, or has a member twice
+	CodeInvalidType  = "invalid_type"  // a value of another kind than the part takes
+	CodeUnknownField = "unknown_field" // no such member; none is ignored
 )
 
 // Problems are those that an error of Validate or Build holds, in order; nil for other errors.

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Timeline asks for the events that were sent under the id of a user, the latest first.
+// Timeline asks for the events of the person that an id belongs to, under whichever of its ids they were sent, the latest first.
 type Timeline struct {
-	// User is a distinct_id.
+	// User is a distinct_id, any that the person has.
 	User string `json:"user"`
 	// From and To bound the range, without To; either may be left out.
 	From Instant `json:"from,omitzero"`
@@ -60,7 +60,7 @@ func (q *Timeline) Build(database string, project uint32) (Statement, error) {
 		return Statement{}, err
 	}
 	s.named("user", "String", c.User)
-	where := []string{timelineWhere}
+	where := []string{timelineWhere(s.database)}
 	if r := s.bounds(c.From, c.To); r != "" {
 		where = append(where, r)
 	}
@@ -79,7 +79,6 @@ func (q *Timeline) Build(database string, project uint32) (Statement, error) {
 }
 
 const (
-	timelineWhere = "project_id = {project:UInt32} AND user_h = cityHash64({user:String}) AND distinct_id = {user:String}"
 	// toUnixTimestamp64Milli twice: the comparison of tuples is exact, the plain one lets the server skip what came later.
 	beforeText = "toUnixTimestamp64Milli(ts) <= #ts AND (toUnixTimestamp64Milli(ts), _log, _partition, _offset) < (#ts, #log, #partition, #offset)"
 	cursorText = "concat(toString(toUnixTimestamp64Milli(ts)), '.', toString(_log), '.', toString(_partition), '.', toString(_offset))"
@@ -93,7 +92,20 @@ ORDER BY ts DESC, _log DESC, _partition DESC, _offset DESC
 LIMIT #limit`
 )
 
-var timelineColumns = append(pick("ts", "event", "type", "name", "event_id", "session_id", "url_host", "url_path", "referrer_host", "country", "city", "device", "os", "browser", "revenue", "props", "traits"),
+// timelineWhere finds the events of all ids of the person. It asks the table of identities, so that the index on user_h can be used.
+func timelineWhere(database string) string {
+	return fill(`project_id = {project:UInt32} AND user_h IN
+    (
+        WITH
+            cityHash64({user:String}) AS asked,
+            (SELECT max(person_h) FROM #database.identities_q WHERE project_id = {project:UInt32} AND user_h = cityHash64({user:String})) AS other,
+            if(other = 0, asked, other) AS person
+        SELECT user_h FROM #database.identities_q WHERE project_id = {project:UInt32} AND person_h = person
+        UNION ALL SELECT arrayJoin([asked, person])
+    )`, "database", database)
+}
+
+var timelineColumns = append(pick("ts", "event", "type", "name", "event_id", "distinct_id", "session_id", "url_host", "url_path", "referrer_host", "country", "city", "device", "os", "browser", "revenue", "props", "traits"),
 	Column{"cursor", "String", "place of the event: what a later page begins after"})
 
 func columnNames(columns []Column) string {

@@ -46,11 +46,15 @@ func testTimeline(t *testing.T, s server, data map[uint32][]event) {
 		r := rand.New(rand.NewPCG(uint64(seed), 31))
 		c, user, limit := spanOf(r), fmt.Sprint("u", r.IntN(3)), 1+r.IntN(9)
 		want := timelineRows(events, user, c.holds)
-		args := append(c.arguments(seed), argument{"user", "String", user}, argument{"limit", "UInt32", fmt.Sprint(limit)})
+		asked := user
+		if merged(seed) { // any id of the person will do
+			asked += append(otherIDs, "")[r.IntN(len(otherIDs)+1)]
+		}
+		args := append(c.arguments(seed), argument{"user", "String", asked}, argument{"limit", "UInt32", fmt.Sprint(limit)})
 		compare(t, fmt.Sprintf("seed %d: timeline %v", seed, args), narrow(t, s.call(t, "timeline", args)), want[:min(limit, len(want))], true)
 
 		// A question goes through all pages; some have no ends, or one.
-		q := question.Timeline{User: user, From: c.From, To: c.To, Limit: limit}
+		q := question.Timeline{User: asked, From: c.From, To: c.To, Limit: limit}
 		holds := c.holds
 		switch seed % 4 {
 		case 0:

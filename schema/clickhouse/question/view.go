@@ -129,7 +129,7 @@ func definitions(database string) []definition {
 				{"day", "Date32", "day of ts, UTC"},
 				{"person_h", "UInt64", "the person, as in events_q"},
 			},
-			text: fill("SELECT project_id, day, user_h AS person_h\nFROM #database.user_day\nGROUP BY project_id, day, user_h\nHAVING sum(n) > 0", "database", database),
+			text: fill("SELECT DISTINCT project_id, day, #person AS person_h\nFROM (SELECT project_id, day, user_h FROM #database.user_day GROUP BY project_id, day, user_h HAVING sum(n) > 0)", "database", database, "person", PersonOf(database, "user_h")),
 		},
 		{
 			name: "trends", call: november + ", interval = 'day', event = '$pageview', breakdown = 'country', property = ''",
@@ -230,11 +230,11 @@ func definitions(database string) []definition {
 		},
 		{
 			name: "timeline", call: november + ", user = 'user-1', limit = 100",
-			comment: "Events that were sent under the id of a user, the latest first",
+			comment: "Events of the person that an id belongs to, under whichever of its ids they were sent, the latest first",
 			explain: map[string]string{"user": "a distinct_id", "limit": "events that are told"},
 			columns: timelineColumns,
 			text: fill(timelineText, "columns", columnNames(timelineColumns[:len(timelineColumns)-1]), "cursor", cursorText, "from", database+".events_q",
-				"where", timelineWhere+"\n    AND "+anyRange, "limit", "{limit:UInt32}"),
+				"where", timelineWhere(database)+"\n    AND "+anyRange, "limit", "{limit:UInt32}"),
 		},
 		{
 			name: "event_by_id", call: "project = 1, id = '0192f3a4-7c1d-7e55-9d6b-3f2a1c0b9e8d'",
@@ -258,6 +258,6 @@ func eventsDefinition(database string, more []Column) definition {
 		name: "events_q", call: "WHERE project_id = 1 AND ts >= '2026-11-01' AND ts < '2026-11-02' LIMIT 10",
 		comment: "One row for each event, with the person it belongs to. Filter by project_id and ts",
 		columns: append(columns, eventColumns[len(eventColumns)-1]),
-		text:    "SELECT " + names + ", user_h AS person_h\nFROM " + database + ".events",
+		text:    "SELECT " + names + ", " + PersonOf(database, "user_h") + " AS person_h\nFROM " + database + ".events",
 	}
 }

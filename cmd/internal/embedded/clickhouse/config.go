@@ -21,6 +21,8 @@ type Config struct {
 	Access         string // absolute path of a file with an access.Plan as JSON: who may read which project, read at each start; empty: nobody
 	Library        string // path of libchdb.so; empty: Locate finds it
 	Binary         string // path of a clickhouse program; empty: Locate finds it. Not together with Library
+	// OpenDictionaries lets the account default make dictionaries, and so run commands: for engines of tests and benchmarks, whose migrations run as that account.
+	OpenDictionaries bool
 }
 
 // DefaultConfig returns the defaults; Dir and the ports are the caller's.

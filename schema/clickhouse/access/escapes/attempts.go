@@ -37,6 +37,7 @@ var groups = []group{
 	{"rows", rows},
 	{"leaks", leaks},
 	{"sizes", sizes},
+	{"people", people},
 	{"functions", functions},
 	{"system", append(each(Refused, hiddenSystem...), openSystem...)},
 	{"settings", settings},

@@ -22,7 +22,7 @@ var Tokens = []string{
 	"kanarienvogel", // in every text
 	"c0dec0de",      // in ids
 	"739163.5127",   // revenue
-	"8675309867530", // user_h
+	"867530986753",  // user_h, person_h and counts
 	"2093-07",       // month of all times; ids, which are UUIDs of version 7, cannot have it where it looks like a year
 	FileToken,
 }
@@ -56,7 +56,44 @@ SELECT %d, 'track', '%[3]s', '%[3]s', '%[4]s', '%[5]s', '%[5]s', '%[3]s', '%[3]s
 		all = append(all, fmt.Sprintf(`INSERT INTO %s.properties SELECT %d, '%[3]s', '', '', (now64(3), 1, 1, 1, 1, ''), now64(3), now64(3)`, w.Database, project, text))
 		all = append(all, fmt.Sprintf(`INSERT INTO %s.quarantine (at, project_id, reason, payload) VALUES (now64(3), %d, '%[3]s', '%[3]s')`, w.Database, project, text))
 	}
+	all = append(all, w.people(w.Own, "own", "01890a5d-ac96-774b-bcce-b302099a80", "2023-07-0", "4", "77")...)
+	all = append(all, w.people(w.Canary, "kanarienvogel", "038bb8c0-de00-7abc-8def-c0dec0dec0", "2093-07-0", "8675309867530", "8675309867530")...)
+	// Both projects have a member of a segment of one name, from builds of one id. And the place that the key of id 77 of the own project has in dictionary identity is taken by one of
+	// the canary's.
+	for project, person := range map[uint32]string{w.Own: "77", w.Canary: "8675309867530"} {
+		all = append(all, w.row("segments (project_id, name, definition, version)", "%d, 'both', '{}', 1", project),
+			w.row("segment_builds (project_id, segment, build, at, state, size, version)", "%d, 'both', '01890a5d-ac96-774b-bcce-b302099a8001', now64(3), 'active', 1, 1", project),
+			w.row("segment_members", "%d, 'both', '01890a5d-ac96-774b-bcce-b302099a8001', %s, now64(3)", project, person))
+	}
+	all = append(all, w.row("identity_overrides", "%d, bitXor(bitXor(toUInt64(77), intHash64(toUInt32(%d))), intHash64(toUInt32(%[1]d))), 86753098675302, 1", w.Canary, w.Own),
+		"SYSTEM RELOAD DICTIONARY "+w.Database+".identity")
 	return append(all, "SYSTEM FLUSH LOGS") // there is a log from then on
+}
+
+// people are the rows of a project in the tables of identities, profiles, segments and erasures. To id and month a number of two digits and one of one are to be added.
+func (w World) people(project uint32, text, id, month, n, userH string) []string {
+	build, moment := id+"01", month+"1 10:00:00"
+	place := fmt.Sprintf("(toDateTime64('%s', 3, 'UTC'), 1, 1, 1, toUUID('%s'))", moment, build)
+	return []string{
+		w.row("identity_edges", "%d, %s, %[2]s + 1, 'identify', '%[3]s', '%[3]s', %[4]s, %[4]s", project, userH, text, place),
+		w.row("identity_overrides", "%d, toUInt64(%s) + 1, %[2]s, 1", project, userH),
+		w.row("profile_ops", "%d, 'user', %s, '%s', 'set', toUUID('%s'), '%[3]s', (toDateTime64('%[5]s', 3, 'UTC'), 1, 1, 1, '\"%[3]s\"')", project, userH, text, build, moment),
+		w.row("profiles", `%d, %s, '%s', '{"secret":"%[3]s"}', 2, '%[4]s', '%[4]s', 1, 0`, project, userH, text, moment),
+		w.row("groups", `%d, cityHash64('%s'), '%[2]s', '{"secret":"%[2]s"}', '%[3]s', '%[3]s', 1, 0`, project, text, moment),
+		w.row("segments", `%d, '%s', '{"name":"%[2]s"}', toUInt64(toUnixTimestamp64Micro(toDateTime64('%[3]s', 6, 'UTC'))), 0`, project, text, moment),
+		w.row("segment_builds (project_id, segment, build, definition, at, state, size, entered, left, announced, took_ms, note, version)",
+			"%d, '%s', '%s', 1, greatest(toDateTime64('%s', 3, 'UTC'), now64(3)), 'announced', %s, %[5]s, %[5]s, %[5]s, %[5]s, '%[2]s', 1", project, text, build, moment, n),
+		w.row("segment_members", "%d, '%s', '%s', %s, '%s'", project, text, build, userH, moment),
+		w.row("segment_changes", "%d, '%s', '%s', %s, 1, '%[2]s', greatest(toDateTime64('%[5]s', 3, 'UTC'), now64(3))", project, text, build, userH, moment),
+		w.row("erasures", "%d, %s, '%s', '%s', 1, 1, 0", project, userH, build, moment),
+		w.row("erasure_log", "%d, '%s', '%[2]s', '%s', %s, %[4]s, '%s'", project, build, text, n, moment),
+		w.row("erased_rows", "1, 1, %d, '%s', '%s', %[1]d, '%[3]s', %s, '%[2]s', greatest(toDateTime64('%[3]s', 3, 'UTC'), now64(3))", project, build, moment, userH),
+	}
+}
+
+// row inserts one into a table; columns may stand behind its name.
+func (w World) row(table, values string, args ...any) string {
+	return "INSERT INTO " + w.Database + "." + table + " SELECT " + fmt.Sprintf(values, args...)
 }
 
 // Want is what may come of an attempt, beside that no token is seen.

@@ -15,7 +15,8 @@ type Decoder struct {
 
 	// Borrowed for the length of one call.
 	scan  scan.Scanner
-	text  []byte // the body
+	part  scan.Scanner // for a second walk over a member
+	text  []byte       // the body
 	batch *schema.Batch
 	names *names
 
@@ -80,6 +81,7 @@ func (d *Decoder) begin(text []byte) {
 func (d *Decoder) end() {
 	d.text, d.batch, d.names = nil, nil, nil
 	d.scan.Reset(nil, 0)
+	d.part.Reset(nil, 0)
 	if cap(d.keyText) > maxScratchBytes {
 		d.keyText = nil
 	}

@@ -68,6 +68,15 @@ func TestRefusals(t *testing.T) {
 		{"/v1/events", `{"properties":{"a":1,"b":1,"c":1,"d":1}}`, schema.TooManyProperties, "/properties", []string{"4 members", "more than 3", "limits.max_properties"}},
 		{"/v1/events", `{"set":{"a":1},"traits":{"b":1}}`, schema.InvalidType, "/traits", []string{"beside set"}},
 		{"/v1/events", `{"set_once":{"a":1,"b":1,"c":1,"d":1}}`, schema.TooManyProperties, "/set_once", []string{"4 members"}},
+		{"/v1/events", `{"add":5}`, schema.InvalidType, "/add", []string{"add must be an object", "found a number"}},
+		{"/v1/events", `{"add":{"a":1,"n/~\u006d":"5"}}`, schema.InvalidType, "/add/n~1~0m", []string{"numbers only", "a string", `"n/~m"`}},
+		{"/v1/events", `{"add":{"` + strings.Repeat("n", 201) + `":null}}`, schema.InvalidType, "/add", []string{"numbers only", "null", `"nnn`, `…"`}},
+		{"/v1/events", `{"append":[]}`, schema.InvalidType, "/append", []string{"append must be an object", "found an array"}},
+		{"/v1/events", `{"append":{"a":1,"b":1,"c":1,"d":1}}`, schema.TooManyProperties, "/append", []string{"4 members", "more than 3"}},
+		{"/v1/events", `{"unset":{"a":1}}`, schema.InvalidType, "/unset", []string{"unset must be an array", "found an object"}},
+		{"/v1/events", `{"unset":["a",null]}`, schema.InvalidType, "/unset/1", []string{"names only", "null"}},
+		{"/v1/events", `{"unset":["a","b","c","d"]}`, schema.TooManyProperties, "/unset", []string{"4 members", "more than 3"}},
+		{"/v1/events", `{"set":{"a":1},"add":{"b":1},"traits":{"b":1}}`, schema.InvalidType, "/traits", []string{"beside set"}},
 		{"/v1/events", `{"properties":{"a":{"b":{"c":{"d":{}}}}}}`, schema.TooDeep, "/properties", []string{"5 levels", "limits.max_depth"}},
 		{"/v1/events", "{\"event\":\"ok\",\"properties\":{\"a\":\"\xff\"}}", schema.InvalidUTF8, "/properties", []string{"UTF-8"}},
 		{"/v1/events", "{\"other\":\"\xff\"}", schema.InvalidUTF8, "", []string{"UTF-8"}},
@@ -93,6 +102,28 @@ func TestRefusals(t *testing.T) {
 		}
 		if b.Events[1].Refused() {
 			t.Errorf("%s: its sibling was refused too: %s", c.event, b.Events[1].Detail)
+		}
+	}
+}
+
+// Native operations become the traits of the event, in the order in which they are applied.
+func TestOperations(t *testing.T) {
+	for _, c := range []struct{ path, event, traits string }{
+		{"/v1/events", `{"unset":["e"],"append":{"d":[4]},"add":{"c":3},"set_once":{"b":2},"set":{"a":1}}`, `{"$set":{"a":1},"$set_once":{"b":2},"$add":{"c":3},"$append":{"d":[4]},"$unset":["e"]}`},
+		{"/v1/events", `{"add":{ "c" : -3.5e1 }}`, `{"$add":{ "c" : -3.5e1 }}`},
+		{"/v1/events", `{"traits":{"a":1},"unset":[]}`, `{"$set":{"a":1},"$unset":[]}`},
+		{"/v1/events", `{"traits":{"a":1},"add":null,"unset":""}`, `{"a":1}`},
+		{"/v1/events", `{"append":{"a":1},"append":{"b":1}}`, `{"$append":{"b":1}}`},
+		{"/v1/events", `{"event":"x"}`, ``},
+		{"/v1/identify", `{"traits":{"$add":{"n":1}},"add":{"n":"x"},"unset":5}`, `{"$add":{"n":1}}`}, // of this family, unknown members
+	} {
+		b := &schema.Batch{Buf: []byte(c.event)}
+		if err := New(tight, tightEvents).Decode(route(t, c.path), b, Options{}); err != nil {
+			t.Errorf("%s: %v", c.event, err)
+			continue
+		}
+		if e := &b.Events[0]; e.Refused() || string(e.Text(schema.FieldTraits).In(b.Buf)) != c.traits {
+			t.Errorf("%s: traits %s (%s), want %s", c.event, e.Text(schema.FieldTraits).In(b.Buf), e.Detail, c.traits)
 		}
 	}
 }
@@ -283,6 +314,20 @@ func shopBatch(n int) []byte {
 	}
 	b.WriteString(`],"sentAt":"2026-11-01T10:11:13.000Z","writeKey":"k"}`)
 	return b.Bytes()
+}
+
+func TestOperationsAllocateNothing(t *testing.T) {
+	body := []byte(`{"user_id":"u","set":{"a":1},"set_once":{"b":2},"add":{"c":3,"d":-1},"append":{"e":[4]},"unset":["f","g"]}`)
+	d, b, r := New(schema.DefaultLimits(), 10_000), new(schema.Batch), route(t, "/v1/events")
+	if n := testing.AllocsPerRun(50, func() {
+		b.Reset(1 << 20)
+		b.Buf = append(b.Buf, body...)
+		if err := d.Decode(r, b, Options{}); err != nil || b.Events[0].Refused() {
+			t.Fatal(err, b.Events[0].Detail)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }
 
 func TestDecodeAllocatesNothing(t *testing.T) {

@@ -3,6 +3,7 @@
 //
 //   - table.go: path → Route
 //   - native.go, segment.go: what is particular to a family: the names of members and the shape around the events
+//   - operations.go: the native members that say what is done to properties of people and groups
 //   - event.go, context.go, url.go: what all families share: collecting the members of an event and filling the envelope
 //   - decoder.go: the walk over the body; lines.go: NDJSON
 //

@@ -31,6 +31,9 @@ const (
 	slotTraits
 	slotSet
 	slotSetOnce
+	slotAdd
+	slotAppend
+	slotUnset
 	slotCorrelationID
 	slotCausationID
 	slotHops

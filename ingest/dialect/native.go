@@ -14,7 +14,7 @@ var nativeNames = names{
 	slotID: "/id", slotType: "/type", slotEvent: "/event", slotName: "/name", slotDistinctID: "/distinct_id", slotUserID: "/user_id",
 	slotAnonymousID: "/anonymous_id", slotGroupID: "/group_id", slotPreviousID: "/previous_id", slotSessionID: "/session_id",
 	slotTime: "/ts", slotTimeAlias: "/timestamp", slotSentAt: "/sent_at", slotProperties: "/properties", slotContext: "/context", slotTraits: "/traits",
-	slotSet: "/set", slotSetOnce: "/set_once", slotCorrelationID: "/correlation_id", slotCausationID: "/causation_id", slotHops: "/hops",
+	slotSet: "/set", slotSetOnce: "/set_once", slotAdd: "/add", slotAppend: "/append", slotUnset: "/unset", slotCorrelationID: "/correlation_id", slotCausationID: "/causation_id", slotHops: "/hops",
 	slotEvents: "/events",
 }
 
@@ -56,6 +56,12 @@ func nativeSlot(key []byte) slot {
 		return slotSet
 	case "set_once":
 		return slotSetOnce
+	case "add":
+		return slotAdd
+	case "append":
+		return slotAppend
+	case "unset":
+		return slotUnset
 	case "correlation_id":
 		return slotCorrelationID
 	case "causation_id":
@@ -150,38 +156,4 @@ func (d *Decoder) taken() error {
 		return d.empty()
 	}
 	return nil
-}
-
-// setOperations composes the traits of an event that says how they are to be set. Traits beside set_once alone are what is set.
-func (d *Decoder) setOperations(e *schema.Event) {
-	set, once, traits := &d.values[slotSet], &d.values[slotSetOnce], &d.values[slotTraits]
-	hasSet, hasOnce := d.is(e, slotSet, set, scan.Object), d.is(e, slotSetOnce, once, scan.Object)
-	if !hasSet && !hasOnce {
-		return
-	}
-	if hasSet {
-		d.countMembers(e, slotSet, set)
-		if traits.there() {
-			e.Refuse(schema.InvalidType, d.names[slotTraits], "traits stand beside set, and both say what to set: send one of them")
-		}
-	} else if traits.kind == scan.Object {
-		set, hasSet = traits, true
-	}
-	if hasOnce {
-		d.countMembers(e, slotSetOnce, once)
-	}
-	buf := &d.batch.Buf
-	start := len(*buf)
-	*buf = append(*buf, '{')
-	if hasSet {
-		*buf = append(append(*buf, `"$set":`...), d.text[set.start:set.end]...)
-	}
-	if hasOnce {
-		if hasSet {
-			*buf = append(*buf, ',')
-		}
-		*buf = append(append(*buf, `"$set_once":`...), d.text[once.start:once.end]...)
-	}
-	*buf = append(*buf, '}')
-	e.Set(schema.FieldTraits, schema.TextAt(start, len(*buf), false))
 }

@@ -97,6 +97,21 @@ func countMembers(raw json.RawMessage) (n int) {
 	}
 }
 
+// allNumbers tells whether each member of an object is a number, duplicates included.
+func allNumbers(raw json.RawMessage) bool {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	for i := 0; ; i++ {
+		tok, err := dec.Token()
+		if err != nil || tok == json.Delim('}') {
+			return true // the end: of an object with nothing in it that has an end
+		}
+		if _, number := tok.(json.Number); i > 0 && i%2 == 0 && !number {
+			return false
+		}
+	}
+}
+
 func depthOf(text []byte) (deepest int) {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -253,23 +268,55 @@ func (o *oracle) event(raw json.RawMessage, segment bool, fixed schema.Type) {
 		count(traits)
 		e.fields[schema.FieldTraits] = string(traits)
 	}
-	set, hasSet := member("set", "", "{")
-	once, hasOnce := member("set_once", "", "{")
-	if hasSet || hasOnce {
-		var parts []string
+	var parts []string
+	if !segment {
+		set, hasSet := member("set", "", "{")
+		once, hasOnce := member("set_once", "", "{")
+		add, hasAdd := member("add", "", "{")
+		list, hasAppend := member("append", "", "{")
+		unset, hasUnset := member("unset", "", "[")
+		others := hasOnce || hasAdd || hasAppend || hasUnset
 		if hasSet {
 			if hasTraits {
 				e.faults[schema.InvalidType] = true
 			}
 			count(set)
 			parts = append(parts, `"$set":`+string(set))
-		} else if hasTraits {
+		} else if hasTraits && others {
 			parts = append(parts, `"$set":`+string(traits))
 		}
 		if hasOnce {
 			count(once)
 			parts = append(parts, `"$set_once":`+string(once))
 		}
+		if hasAdd {
+			count(add)
+			if !allNumbers(add) {
+				e.faults[schema.InvalidType] = true
+			}
+			parts = append(parts, `"$add":`+string(add))
+		}
+		if hasAppend {
+			count(list)
+			parts = append(parts, `"$append":`+string(list))
+		}
+		if hasUnset {
+			var items []json.RawMessage
+			if err := json.Unmarshal(unset, &items); err != nil {
+				panic(err)
+			}
+			if len(items) > o.limits.MaxProperties {
+				e.faults[schema.TooManyProperties] = true
+			}
+			for _, item := range items {
+				if kindOf(item) != '"' {
+					e.faults[schema.InvalidType] = true
+				}
+			}
+			parts = append(parts, `"$unset":`+string(unset))
+		}
+	}
+	if len(parts) > 0 {
 		e.fields[schema.FieldTraits] = "{" + strings.Join(parts, ",") + "}"
 	}
 	if raw, ok := member("context", "context", "{"); ok {

@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/schema"
 )
 
-// Deps is what the pipeline works with. All but Gate and Now are required.
+// Deps is what the pipeline works with. All but Gate, Erased and Now are required.
 type Deps struct {
 	// Broker is used until Run has returned.
 	Broker *broker.Client
@@ -29,6 +29,9 @@ type Deps struct {
 	Relaxed bool
 	// Gate, when set, is asked at the start of each Submit; its error is returned and nothing is stored. It must be quick and safe for concurrent use.
 	Gate func() error
+	// Erased, when set, is asked once for each Submit for the ids of the project that were erased, as cityHash64 of the id; nil: none were. Events that bear one are refused, and
+	// nothing of them is kept. It and what it returns must be quick and safe for concurrent use.
+	Erased func(project uint32) (erased func(h uint64) bool)
 	// Now is the clock for requests that come without a time of arrival, and for the quarantine's rate. Default time.Now.
 	Now func() time.Time
 

@@ -73,15 +73,23 @@ func (p *Pipeline) submit(ctx context.Context, b *schema.Batch) error {
 func (r *request) encode(b *schema.Batch) {
 	r.enrich.Begin(b, r.p.limits)
 	r.prepare(b)
+	var erased func(h uint64) bool
+	if r.p.deps.Erased != nil {
+		erased = r.p.deps.Erased(b.Project)
+	}
 	for i := range b.Events {
 		e := &b.Events[i]
 		stage := stagePipeline
 		if e.Refused() {
 			stage = stageIngest
 		}
-		if r.judge(b, e); e.Refused() {
+		r.judge(b, e)
+		switch {
+		case erased != nil && r.forget(b, e, erased):
+			r.place[i] = notSent
+		case e.Refused():
 			r.place[i] = r.encodeRefused(b, e, stage)
-		} else {
+		default:
 			r.place[i] = r.encodeEvent(b, e)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/internal/retry"
 	"github.com/millrace/millrace/schema/clickhouse"
 	"github.com/millrace/millrace/sink/audit"
 	"github.com/millrace/millrace/sink/exact"
@@ -37,11 +38,11 @@ func (s *Sink) closeDatabase() error {
 
 // audit compares the rollups with the events until ctx ends. It runs on the owner of partition 0, so on one member of the group.
 func (s *Sink) audit(ctx context.Context) {
-	retry := backoff{least: s.cfg.BackoffMin, most: s.cfg.BackoffMax}
+	again := retry.Backoff{Least: s.cfg.BackoffMin, Most: s.cfg.BackoffMax}
 	for ctx.Err() == nil {
 		db, err := s.database(ctx)
 		if err != nil {
-			pause(ctx, retry.next())
+			retry.Pause(ctx, again.Next())
 			continue
 		}
 		a := audit.New(audit.Config{Interval: s.cfg.AuditInterval}, audit.Deps{
@@ -52,7 +53,7 @@ func (s *Sink) audit(ctx context.Context) {
 		})
 		if err := a.Run(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("the auditor of the rollups ended; it begins again", "error", err)
-			pause(ctx, retry.next())
+			retry.Pause(ctx, again.Next())
 		}
 	}
 }

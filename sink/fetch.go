@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/internal/retry"
 )
 
 const (
@@ -47,8 +48,8 @@ func newFetcher(s *Sink) *fetcher {
 func (f *fetcher) add(tp broker.TopicPartition, stats *partitionStats) *source {
 	s := &source{
 		tp: tp, out: make(chan recordSet, 1), stats: stats, leader: noLeader, state: decoding, maxBytes: f.partitionBytes(),
-		pause:  backoff{least: f.cfg.BackoffMin, most: f.cfg.BackoffMax},
-		repair: backoff{least: damagedPause, most: max(damagedPause, f.cfg.BackoffMax)},
+		pause:  retry.Backoff{Least: f.cfg.BackoffMin, Most: f.cfg.BackoffMax},
+		repair: retry.Backoff{Least: damagedPause, Most: max(damagedPause, f.cfg.BackoffMax)},
 	}
 	f.sources = append(f.sources, s)
 	return s
@@ -69,7 +70,7 @@ func (f *fetcher) loop(ctx context.Context, leader int32) {
 	wake := f.wake[leader]
 	f.mu.Unlock()
 	var claimed []*source
-	var said reminder
+	var said retry.Reminder
 	for ctx.Err() == nil {
 		var req broker.FetchRequest
 		var wait time.Duration
@@ -96,7 +97,7 @@ func (f *fetcher) loop(ctx context.Context, leader int32) {
 			for _, s := range claimed {
 				retry = f.failed(s, err)
 			}
-			if said.due(time.Now()) {
+			if said.Due(time.Now()) {
 				f.log.Warn("broker cannot be read", "broker", leader, "partitions", len(claimed), "error", err, "retry_in", retry)
 			}
 		default:
@@ -152,7 +153,7 @@ func (f *fetcher) deliver(ctx context.Context, s *source, p *broker.FetchedParti
 	s.stats.highWatermark.Store(p.HighWatermark)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s.pause.reset()
+	s.pause.Reset()
 	if s.moved || len(p.Records) == 0 {
 		s.state, s.moved = idle, false
 		if s.stats.lag() == 0 {
@@ -181,7 +182,7 @@ func (f *fetcher) refused(ctx context.Context, s *source, p *broker.FetchedParti
 	retry := f.failed(s, err)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if s.said.due(time.Now()) {
+	if s.said.Due(time.Now()) {
 		f.log.Warn("partition cannot be read", "topic", s.tp.Topic, "partition", s.tp.Partition, "offset", s.offset, "error", err, "retry_in", retry)
 	}
 }
@@ -212,7 +213,7 @@ func (f *fetcher) failed(s *source, err error) time.Duration {
 	s.stats.failing("fetch: " + err.Error())
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	d := s.pause.next()
+	d := s.pause.Next()
 	s.state, s.moved, s.notBefore = idle, false, time.Now().Add(d)
 	return d
 }
@@ -230,7 +231,7 @@ func (f *fetcher) restart(s *source, offset int64) {
 	default:
 	}
 	s.state, s.offset, s.maxBytes, s.notBefore = idle, offset, f.partitionBytes(), time.Time{}
-	s.repair.reset()
+	s.repair.Reset()
 	f.wakeLocked(s.leader)
 }
 
@@ -243,7 +244,7 @@ func (f *fetcher) resume(s *source, offset int64) {
 	} else {
 		s.state, s.offset, s.maxBytes = idle, offset, f.partitionBytes()
 	}
-	s.repair.reset()
+	s.repair.Reset()
 	f.wakeLocked(s.leader)
 }
 
@@ -272,10 +273,10 @@ func (f *fetcher) damaged(s *source, offset int64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
-	d := s.repair.next()
+	d := s.repair.Next()
 	s.state, s.offset, s.notBefore = idle, offset, now.Add(d)
 	f.wakeLocked(s.leader) // the loop may sleep for longer than the pause
-	if s.said.due(now) {
+	if s.said.Due(now) {
 		f.log.Error("records cannot be read and nothing behind them is loaded: compare the replicas of the partition, or move the group's offset past the batch to give it up",
 			"topic", s.tp.Topic, "partition", s.tp.Partition, "offset", offset, "error", err, "retry_in", d)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/internal/retry"
 	"github.com/millrace/millrace/sink/exact"
 )
 
@@ -130,7 +131,7 @@ func (g *generation) newWorker(f *fetcher, tp broker.TopicPartition, life, takin
 	c.begin(0)
 	ask := &asker{
 		tables: tables{conn: conn{dialer: s.dialer}, topic: topic, partition: tp.Partition, staging: s.staging},
-		stats:  stats, retry: backoff{least: s.cfg.BackoffMin, most: s.cfg.BackoffMax}, life: life, revoked: revoked,
+		stats:  stats, retry: retry.Backoff{Least: s.cfg.BackoffMin, Most: s.cfg.BackoffMax}, life: life, revoked: revoked,
 	}
 	c.ask = ask.ask
 	p := g.newPort(tp, c, stats, revoked)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/millrace/millrace/broker"
 	"github.com/millrace/millrace/internal/enginetest"
+	"github.com/millrace/millrace/internal/retry"
 	"github.com/millrace/millrace/schema/clickhouse"
 )
 
@@ -255,7 +256,7 @@ func produce(t testing.TB, client *broker.Client, topic string, partition int32,
 			t.Fatalf("produce to %s/%d: %v", topic, partition, err)
 		}
 		client.RefreshRoutes()
-		pause(ctx, 10*time.Millisecond)
+		retry.Pause(ctx, 10*time.Millisecond)
 	}
 }
 

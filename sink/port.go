@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/ch-go"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/internal/retry"
 	"github.com/millrace/millrace/schema"
 	"github.com/millrace/millrace/sink/dedup"
 	"github.com/millrace/millrace/sink/exact"
@@ -39,8 +40,8 @@ type port struct {
 	failedView     string
 	failedViewRuns int
 
-	said  reminder
-	retry backoff
+	said  retry.Reminder
+	retry retry.Backoff
 
 	// revoked is closed when the generation has ended, stop when the process ends: from then on nothing is tried again.
 	revoked, stop <-chan struct{}
@@ -241,10 +242,10 @@ func (p *port) Incident(what string, args ...any) {
 }
 
 func (p *port) Pause(ctx context.Context, why error) error {
-	d := p.retry.next()
+	d := p.retry.Next()
 	p.sink.metrics.retries.Inc()
 	p.stats.failing(why.Error())
-	if p.said.due(time.Now()) {
+	if p.said.Due(time.Now()) {
 		level, cure := trouble(why)
 		attrs := []any{"topic", p.tp.Topic, "partition", p.tp.Partition, "error", why, "retry_in", d}
 		if cure != "" {
@@ -277,7 +278,7 @@ func trouble(why error) (level slog.Level, cure string) {
 }
 
 func (p *port) Fine() {
-	p.retry.reset()
+	p.retry.Reset()
 	if since := p.stats.waiting.Load(); since != 0 {
 		p.log.Info("the partition goes on", "topic", p.tp.Topic, "partition", p.tp.Partition, "after", time.Since(time.UnixMilli(since)).Round(time.Millisecond))
 	}
@@ -286,7 +287,7 @@ func (p *port) Fine() {
 
 func (p *port) Park(ctx context.Context, parked exact.Parked) (exact.Decision, error) {
 	p.stats.failing(fmt.Sprintf("parked, %s: %s", parked.Reason, parked.Detail))
-	if p.said.due(time.Now()) || !parked.Retry {
+	if p.said.Due(time.Now()) || !parked.Retry {
 		p.log.Error("the partition is parked: nothing of it is loaded until somebody acts", "topic", p.tp.Topic, "partition", p.tp.Partition,
 			"reason", parked.Reason, "detail", parked.Detail, "cure", parked.Cure)
 	}
@@ -334,7 +335,7 @@ func (g *generation) newPort(tp broker.TopicPartition, c *cutter, stats *partiti
 		tables:   tables{conn: conn{dialer: s.dialer}, topic: t, partition: tp.Partition, staging: s.staging},
 		reader:   reader{client: s.client, tp: tp, wait: s.cfg.FetchMaxWait},
 		rejecter: rejecter{client: s.client, topic: s.quarantine, timeout: rejectTimeout},
-		retry:    backoff{least: s.cfg.BackoffMin, most: s.cfg.BackoffMax},
+		retry:    retry.Backoff{Least: s.cfg.BackoffMin, Most: s.cfg.BackoffMax},
 	}
 	p.tables.conn.midway = func() { p.Step(exact.MidSend) }
 	return p

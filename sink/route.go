@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/internal/retry"
 )
 
 // routePause is the least time between two looks at the layout of the cluster.
@@ -16,7 +17,7 @@ const routePause = 100 * time.Millisecond
 // run fetches until ctx ends, then closes the channels of all sources.
 func (f *fetcher) run(ctx context.Context) {
 	var loops sync.WaitGroup
-	retry := backoff{least: routePause, most: f.cfg.BackoffMax}
+	again := retry.Backoff{Least: routePause, Most: f.cfg.BackoffMax}
 	for ctx.Err() == nil {
 		wait := time.Duration(-1) // until told
 		started, err := f.route(ctx)
@@ -24,17 +25,17 @@ func (f *fetcher) run(ctx context.Context) {
 			loops.Go(func() { f.loop(ctx, leader) })
 		}
 		if err != nil {
-			wait = retry.next()
+			wait = again.Next()
 			f.metrics.fetchErrors[broker.Classify(err)].Inc()
-			if retry.attempts == 1 || wait > logEvery {
+			if again.Attempts() == 1 || wait > retry.Every {
 				f.log.Warn("layout of the topics", "error", err, "retry_in", wait)
 			}
 		} else {
-			retry.reset()
+			again.Reset()
 		}
-		pause(ctx, routePause)
+		retry.Pause(ctx, routePause)
 		if wait >= 0 {
-			pause(ctx, wait)
+			retry.Pause(ctx, wait)
 			continue
 		}
 		select {
@@ -45,16 +46,6 @@ func (f *fetcher) run(ctx context.Context) {
 	loops.Wait()
 	for _, s := range f.sources {
 		close(s.out)
-	}
-}
-
-// pause waits for d, or less when ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/internal/retry"
 	"github.com/millrace/millrace/schema/clickhouse"
 	"github.com/millrace/millrace/sink/failpoint"
 )
@@ -144,7 +145,7 @@ func (s *Sink) Run(ctx context.Context) error {
 	watch, stopWatching := context.WithCancel(ctx)
 	watching.Go(func() { s.promotions.watch(watch, s.database, s.log) })
 	var current *generation
-	var said reminder
+	var said retry.Reminder
 	for {
 		gen, err := group.Next(ctx)
 		if ctx.Err() != nil && err != nil {
@@ -154,7 +155,7 @@ func (s *Sink) Run(ctx context.Context) error {
 			s.joined.Store(nil)
 			words := err.Error()
 			s.last.Store(&words)
-			if said.due(time.Now()) {
+			if said.Due(time.Now()) {
 				s.log.Warn("join the group", "group", s.cfg.Group, "error", err)
 			}
 			continue // the next attempt is made after JoinBackoff

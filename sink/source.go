@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/internal/retry"
 )
 
 // A source is one partition as the fetch loops see it. It goes round:
@@ -23,11 +24,11 @@ type source struct {
 	offset    int64 // of the next fetch
 	moved     bool  // offset was set while a fetch was under way, which is for nothing
 	maxBytes  int32
-	delivered time.Time // when the last set was
-	notBefore time.Time // a pause after a failure
-	pause     backoff   // of fetches
-	repair    backoff   // of sets that cannot be read
-	said      reminder
+	delivered time.Time     // when the last set was
+	notBefore time.Time     // a pause after a failure
+	pause     retry.Backoff // of fetches
+	repair    retry.Backoff // of sets that cannot be read
+	said      retry.Reminder
 }
 
 type sourceState uint8

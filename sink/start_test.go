@@ -3,7 +3,6 @@ package sink
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/broker"
 )
@@ -18,33 +17,6 @@ func TestStartOffset(t *testing.T) {
 	// An offset of another life of the topic: neither repeat nor lose, ask.
 	if _, err := startOffset(21, r); err == nil || !strings.Contains(err.Error(), "21") || !strings.Contains(err.Error(), "20") {
 		t.Errorf("startOffset(21, 10–20): %v", err)
-	}
-}
-
-func TestBackoff(t *testing.T) {
-	b := backoff{least: 100 * time.Millisecond, most: 30 * time.Second}
-	for range 3 {
-		full := b.least
-		for range 100 {
-			if d := b.next(); d < full/2 || d > full {
-				t.Fatalf("attempt %d: %v, want %v to %v", b.attempts, d, full/2, full)
-			}
-			full = min(2*full, b.most)
-		}
-		b.reset()
-	}
-}
-
-func TestReminder(t *testing.T) {
-	var r reminder
-	n := 0
-	for i := range 100 {
-		if r.due(testNow.Add(time.Duration(i) * time.Second)) {
-			n++
-		}
-	}
-	if n != 10 {
-		t.Errorf("%d lines in 100 s", n)
 	}
 }
 

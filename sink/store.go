@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/millrace/millrace/internal/retry"
 	"github.com/millrace/millrace/sink/exact"
 )
 
@@ -66,7 +67,7 @@ func (s *store) close() {
 type asker struct {
 	tables  tables
 	stats   *partitionStats
-	retry   backoff
+	retry   retry.Backoff
 	life    context.Context
 	revoked <-chan struct{}
 	// turn is the slots of which the worker holds one; nil: it holds none, as while the partition is taken over. Others decode while the table is asked.
@@ -81,11 +82,11 @@ func (a *asker) ask(ids [][16]byte, below int64) (map[[16]byte]bool, error) {
 	for {
 		found, err := a.tables.have(a.life, ids, below)
 		if err == nil {
-			a.retry.reset()
+			a.retry.Reset()
 			return found, nil
 		}
 		a.stats.failing(err.Error())
-		t := time.NewTimer(a.retry.next())
+		t := time.NewTimer(a.retry.Next())
 		select {
 		case <-a.revoked:
 			t.Stop()

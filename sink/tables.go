@@ -10,6 +10,7 @@ import (
 	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 
+	"github.com/millrace/millrace/internal/retry"
 	"github.com/millrace/millrace/sink/dedup"
 	"github.com/millrace/millrace/sink/exact"
 )
@@ -20,8 +21,8 @@ type tables struct {
 	topic     topic
 	partition int32
 	staging   string // database
-	// replicated tells whether the table has replicas; nil: not known yet.
-	replicated *bool
+	// replicated are those of the tables that are read which have replicas; nil: not known yet.
+	replicated []string
 	staged     string // the staging table in use
 	stagings   int    // how many were made
 }
@@ -46,32 +47,42 @@ func (t *tables) number(ctx context.Context, body string) (n int64, err error) {
 	return n, err
 }
 
-// caughtUp waits until this replica of the table has what every other one has; without replication it has nothing to wait for. A replica that lags would
-// make rows seem to be missing.
+// caughtUp waits until this replica of the table, and of those that say what was erased from it, has what every other one has; without replication it has nothing to wait
+// for. A replica that lags would make rows seem to be missing.
 func (t *tables) caughtUp(ctx context.Context) error {
 	if t.replicated == nil {
-		n, err := t.number(ctx, fmt.Sprintf("SELECT toInt64(count()) AS n FROM system.replicas WHERE database = currentDatabase() AND table = '%s'", t.topic.table))
+		found := []string{}
+		var name proto.ColStr
+		err := t.conn.query(ctx, ch.Query{
+			Body:   fmt.Sprintf("SELECT table FROM system.replicas WHERE database = currentDatabase() AND table IN ('%s', '%s', '%s')", t.topic.table, erasedOffsets, erasedRows),
+			Result: proto.Results{{Name: "table", Data: &name}},
+			OnResult: func(context.Context, proto.Block) error {
+				for i := range name.Rows() {
+					found = append(found, name.Row(i))
+				}
+				return nil
+			},
+		})
 		if err != nil {
 			return fmt.Errorf("look for replicas of %s: %w", t.topic.table, err)
 		}
-		replicated := n > 0
-		t.replicated = &replicated
+		t.replicated = found
 	}
-	if !*t.replicated {
-		return nil
-	}
-	if err := t.exec(ctx, fmt.Sprintf("SYSTEM SYNC REPLICA `%s` LIGHTWEIGHT", t.topic.table)); err != nil {
-		return fmt.Errorf("wait for the replica of %s: %w", t.topic.table, err)
+	for _, table := range t.replicated {
+		if err := t.exec(ctx, fmt.Sprintf("SYSTEM SYNC REPLICA `%s` LIGHTWEIGHT", table)); err != nil {
+			return fmt.Errorf("wait for the replica of %s: %w", table, err)
+		}
 	}
 	return nil
 }
 
-// highest is the highest offset of a row at or above from; -1: there is none.
+// highest is the highest offset of a row at or above from, be it there or erased; -1: there is none.
 func (t *tables) highest(ctx context.Context, from int64) (int64, error) {
 	if err := t.caughtUp(ctx); err != nil {
 		return 0, err
 	}
-	n, err := t.number(ctx, fmt.Sprintf("SELECT if(count() = 0, -1, toInt64(max(_offset))) AS n FROM `%s` WHERE %s AND _offset >= %d", t.topic.table, t.where(), max(from, 0)))
+	n, err := t.number(ctx, fmt.Sprintf("SELECT max(highest) AS n FROM (SELECT if(count() = 0, -1, toInt64(max(_offset))) AS highest FROM `%s` WHERE %[2]s AND _offset >= %[3]d UNION ALL %[4]s)",
+		t.topic.table, t.where(), max(from, 0), t.erasedHighest(max(from, 0))))
 	if err != nil {
 		return 0, fmt.Errorf("highest offset in %s: %w", t.topic.table, err)
 	}
@@ -127,7 +138,8 @@ func (t *tables) have(ctx context.Context, ids [][16]byte, below int64) (map[[16
 		}
 		var col proto.ColUUID
 		err := t.conn.query(ctx, ch.Query{
-			Body:   fmt.Sprintf("SELECT DISTINCT event_id FROM `%s` WHERE event_id IN (%s) AND %s AND _offset < %d", t.topic.table, list.String(), t.where(), below),
+			Body: fmt.Sprintf("SELECT DISTINCT event_id FROM (SELECT event_id FROM `%s` WHERE event_id IN (%s) AND %[3]s AND _offset < %[4]d UNION ALL SELECT event_id FROM %[5]s WHERE event_id IN (%[2]s) AND %[3]s AND _offset < %[4]d)",
+				t.topic.table, list.String(), t.where(), below, erasedRows),
 			Result: proto.Results{{Name: "event_id", Data: &col}},
 			OnResult: func(context.Context, proto.Block) error {
 				for _, id := range col {
@@ -149,11 +161,12 @@ func uuidText(id [16]byte) string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// restore fills the set with the ids of the rows below offset, so that it is as if it had seen all of them.
+// restore fills the set with the ids of the rows below offset, so that it is as if it had seen all of them, those among them that were erased since.
 func (t *tables) restore(ctx context.Context, set *dedup.Set, offset int64, ids exact.IDs, newest int64) error {
 	if newest < 0 {
 		var err error
-		if newest, err = t.number(ctx, fmt.Sprintf("SELECT if(count() = 0, 0, toInt64(toUnixTimestamp64Milli(max(received_at)))) AS n FROM `%s` WHERE %s AND _offset < %d", t.topic.table, t.where(), offset)); err != nil {
+		const of = "SELECT if(count() = 0, 0, toInt64(toUnixTimestamp64Milli(max(received_at)))) AS latest FROM `%s` WHERE %s AND _offset < %d"
+		if newest, err = t.number(ctx, "SELECT max(latest) AS n FROM ("+fmt.Sprintf(of, t.topic.table, t.where(), offset)+" UNION ALL "+fmt.Sprintf(of, erasedRows, t.where(), offset)+")"); err != nil {
 			return fmt.Errorf("newest row of %s: %w", t.topic.table, err)
 		}
 	}
@@ -165,7 +178,7 @@ func (t *tables) restore(ctx context.Context, set *dedup.Set, offset int64, ids 
 	var id proto.ColUUID
 	var received proto.ColInt64
 	err = t.conn.query(ctx, ch.Query{
-		Body:   fmt.Sprintf("SELECT event_id, toUnixTimestamp64Milli(received_at) AS received FROM `%s` WHERE %s AND _offset >= %d AND _offset < %d ORDER BY _offset", t.topic.table, t.where(), from, offset),
+		Body:   fmt.Sprintf("SELECT event_id, toUnixTimestamp64Milli(received_at) AS received FROM (%s) ORDER BY _offset", t.withErased("_offset, event_id, received_at", from, offset)),
 		Result: proto.Results{{Name: "event_id", Data: &id}, {Name: "received", Data: &received}},
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range id {
@@ -187,7 +200,7 @@ func (t *tables) reach(ctx context.Context, below, keep int64) (from int64, err 
 		if from == 0 {
 			return 0, nil
 		}
-		n, err := t.number(ctx, fmt.Sprintf("SELECT toInt64(count()) AS n FROM `%s` WHERE %s AND _offset >= %d AND _offset < %d", t.topic.table, t.where(), from, below))
+		n, err := t.number(ctx, "SELECT toInt64(count()) AS n FROM ("+t.withErased("_offset", from, below)+")")
 		if err != nil {
 			return 0, err
 		}
@@ -205,7 +218,7 @@ func (t *tables) kill(ctx context.Context, prefix string) error {
 	if err := t.exec(ctx, "KILL QUERY WHERE "+where+" ASYNC"); err != nil {
 		return fmt.Errorf("end former inserts: %w", err)
 	}
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); pause(ctx, look) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); retry.Pause(ctx, look) {
 		n, err := t.number(ctx, "SELECT toInt64(count()) AS n FROM system.processes WHERE "+where)
 		if err != nil {
 			return fmt.Errorf("look for former inserts: %w", err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/internal/rest"
 	"github.com/millrace/millrace/schema"
 )
 
@@ -76,7 +77,7 @@ func (r *request) admit() *refusal {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return refuse(codeUnsupportedEncoding, "the body is compressed; questions are short: send it as it is")
 	}
-	if !jsonMedia(h.Get("Content-Type")) {
+	if !rest.JSONMedia(h.Get("Content-Type")) {
 		return refuse(codeUnsupportedMediaType, "Content-Type is not JSON in UTF-8: send application/json, with charset utf-8 or none")
 	}
 	if r.http.ContentLength > r.s.cfg.MaxBodyBytes {

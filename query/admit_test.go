@@ -4,13 +4,14 @@ import (
 	"encoding/base64"
 	"io"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/millrace/millrace/internal/rest"
 )
 
 // offline is a server whose engine is not there: what is tested with it comes before the engine.
@@ -125,7 +126,7 @@ func TestKeysAreRefusedAlike(t *testing.T) {
 		{"Authorization", "Basic !"},
 		{"Authorization", "Bearer"},
 		{"Authorization", "Digest " + ourKey},
-		{"Authorization", "Bearer " + strings.Repeat("x", maxKeyBytes+1)},
+		{"Authorization", "Bearer " + strings.Repeat("x", rest.MaxKeyBytes+1)},
 		{"X-Write-Key", ourKey + "x"},
 	} {
 		r := try(s, "POST", "/v1/query/sql", `{"query":"SELECT 1"}`, headers...)
@@ -136,30 +137,6 @@ func TestKeysAreRefusedAlike(t *testing.T) {
 		}
 		if body != first || r.header.Get("WWW-Authenticate") != "Bearer" {
 			t.Errorf("%q: another answer:\n%s\n%s", headers, body, first)
-		}
-	}
-}
-
-func TestCredential(t *testing.T) {
-	encode := func(text string) string { return base64.RawStdEncoding.EncodeToString([]byte(text)) }
-	for _, c := range []struct {
-		header http.Header
-		want   string
-	}{
-		{http.Header{"Authorization": {"Bearer k"}}, "k"},
-		{http.Header{"Authorization": {"bearer  k "}}, "k"},
-		{http.Header{"Authorization": {"Basic " + encode("k:")}}, "k"},
-		{http.Header{"Authorization": {"Basic " + encode("k:pass:word")}}, "k"},
-		{http.Header{"Authorization": {"Basic " + encode("k")}}, "k"},
-		{http.Header{"Authorization": {"Basic " + encode(":p")}, "X-Write-Key": {"k"}}, "k"},
-		{http.Header{"Authorization": {"Bearer k"}, "X-Write-Key": {"other"}}, "k"},
-		{http.Header{"X-Write-Key": {"k"}}, "k"},
-		{http.Header{"X-Write-Key": {"k", "k"}}, ""},
-		{http.Header{"Authorization": {"Basic " + encode(strings.Repeat("k", 4*maxKeyBytes))}, "X-Write-Key": {"k"}}, ""},
-		{http.Header{}, ""},
-	} {
-		if got := credential(c.header); got != c.want {
-			t.Errorf("%v: %q, want %q", c.header, got, c.want)
 		}
 	}
 }

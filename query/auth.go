@@ -1,10 +1,6 @@
 package query
 
-import (
-	"encoding/base64"
-	"net/http"
-	"strings"
-)
+import "github.com/millrace/millrace/internal/rest"
 
 // Caller is what a key gives access to.
 type Caller struct {
@@ -23,49 +19,10 @@ type Keyring interface {
 	Lookup(key []byte) (Caller, bool)
 }
 
-// maxKeyBytes is the longest text that is looked up as a key.
-const maxKeyBytes = 512
-
-// credential finds the key that the header shows: the user of Basic, a Bearer token, or X-Write-Key. A key in the URL is not taken: URLs are written down everywhere.
-// Authorization decides when it is there. The result is "" when there is no key or one that cannot be.
-func credential(h http.Header) string {
-	if len(h["Authorization"]) > 1 || len(h["X-Write-Key"]) > 1 {
-		return "" // two of them: no telling which a proxy has checked
-	}
-	if scheme, rest, ok := strings.Cut(h.Get("Authorization"), " "); ok {
-		rest = strings.TrimSpace(rest)
-		switch {
-		case strings.EqualFold(scheme, "basic"):
-			user, decoded := basicUser(rest)
-			if !decoded || user != "" {
-				return user
-			}
-		case strings.EqualFold(scheme, "bearer") && rest != "":
-			return rest
-		}
-	}
-	return h.Get("X-Write-Key")
-}
-
-// basicUser decodes the user of Basic credentials (RFC 7617); the password is ignored. Missing padding is accepted.
-func basicUser(encoded string) (user string, ok bool) {
-	encoded = strings.TrimRight(encoded, "=")
-	if base64.RawStdEncoding.DecodedLen(len(encoded)) > 2*maxKeyBytes {
-		return "", false
-	}
-	text, err := base64.RawStdEncoding.DecodeString(encoded)
-	if err != nil {
-		return "", false
-	}
-	user, _, _ = strings.Cut(string(text), ":")
-	return user, true
-}
-
 // authenticate looks the key up. The answer is the same for a missing key and an unknown one.
 func (r *request) authenticate() *refusal {
-	key := credential(r.http.Header)
 	known := false
-	if key != "" && len(key) <= maxKeyBytes {
+	if key := rest.Key(r.http.Header); key != "" {
 		r.caller, known = r.s.deps.Keys.Lookup([]byte(key))
 	}
 	switch {

@@ -1,107 +1,40 @@
 package query
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"reflect"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/millrace/millrace/internal/rest"
 )
 
 // readBody reads the whole body. Only then does net/http notice a client that goes away.
 func (r *request) readBody() ([]byte, *refusal) {
-	body, err := io.ReadAll(http.MaxBytesReader(r.w, r.http.Body, r.s.cfg.MaxBodyBytes))
-	var tooLarge *http.MaxBytesError
-	var timeout net.Error
-	switch {
-	case errors.As(err, &tooLarge):
+	body, wrong := rest.ReadBody(r.w, r.http, r.s.cfg.MaxBodyBytes)
+	switch wrong {
+	case nil:
+		return body, nil
+	case codeTooLarge:
 		return nil, r.tooLarge()
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case codeTimeout:
 		return nil, refuse(codeTimeout, fmt.Sprintf("the request did not arrive within %v (limit query.body_timeout)", r.s.cfg.BodyTimeout))
-	case err != nil:
-		return nil, refuse(codeInvalidRequest, "the body broke off")
 	}
-	return body, nil
+	return nil, refuse(wrong, "the body broke off")
 }
 
-// decode reads the body as one JSON object with the fields of into and no others.
+// decode reads the body as one JSON object with the fields of into and no others. The names of parameters are the statement's.
 func decode(body []byte, into any) *refusal {
-	trimmed := bytes.TrimSpace(body)
-	switch {
-	case len(trimmed) == 0:
-		return refuse(codeInvalidJSON, "the body is empty: send the question as a JSON object")
-	case !utf8.Valid(body):
-		return refuse(codeInvalidJSON, "the body is not UTF-8")
-	case trimmed[0] != '{':
-		return refuse(codeInvalidJSON, "the body is not a JSON object: it must begin with {")
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
+	var malformed rest.Malformed
+	switch err := rest.Decode(body, "parameters", into); {
+	case err == nil:
+		return nil
+	case errors.As(err, &malformed):
+		return refuse(codeInvalidJSON, malformed.Error())
+	default:
 		return undecodable(err)
-	}
-	end := d.InputOffset()
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return refuse(codeInvalidJSON, fmt.Sprintf("there is more behind the JSON object, which ends at byte %d", end))
-	}
-	if name, is := repeated(body); is {
-		return refuse(codeInvalidJSON, fmt.Sprintf("the field %q stands twice in one object: which of them counts would be a guess", name))
-	}
-	return nil
-}
-
-// repeated finds a name that an object of the JSON text, which is valid, has twice. Upper and lower case are the same, as to encoding/json, but not in
-// parameters: those names are the statement's.
-func repeated(text []byte) (name string, is bool) {
-	type object struct {
-		names map[string]bool // nil: an array
-		value bool            // a value comes next, not a name
-		exact bool
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	var open []object
-	var last string
-	for {
-		token, err := d.Token()
-		if err != nil {
-			return "", false // the end
-		}
-		var in *object
-		if len(open) > 0 {
-			in = &open[len(open)-1]
-		}
-		if in != nil && in.names != nil && !in.value && token != json.Delim('}') {
-			last = token.(string)
-			key := last
-			if !in.exact {
-				key = strings.ToLower(key)
-			}
-			if in.names[key] {
-				return last, true
-			}
-			in.names[key], in.value = true, true
-			continue
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			exact := in != nil && (in.exact || len(open) == 1 && strings.EqualFold(last, "parameters"))
-			next := object{exact: exact}
-			if token == json.Delim('{') {
-				next.names = map[string]bool{}
-			}
-			open = append(open, next)
-			continue
-		case json.Delim('}'), json.Delim(']'):
-			open = open[:len(open)-1]
-		}
-		if len(open) > 0 {
-			open[len(open)-1].value = false
-		}
 	}
 }
 

@@ -27,9 +27,9 @@ type Config struct {
 	MaxRowsToRead int64 `yaml:"max_rows_to_read"`
 	// MaxMemoryBytes is what one query may use of ClickHouse's memory, in bytes. Default 1 GiB.
 	MaxMemoryBytes int64 `yaml:"max_memory_bytes"`
-	// MaxConcurrent is the number of queries at once. Default 8.
+	// MaxConcurrent is the number of queries at once; as many requests for segments and erasures are answered beside them. Default 8.
 	MaxConcurrent int `yaml:"max_concurrent"`
-	// MaxConcurrentPerProject is the number of queries at once of one project. Default 4.
+	// MaxConcurrentPerProject is the number of queries at once of one project, and of such requests. Default 4.
 	MaxConcurrentPerProject int `yaml:"max_concurrent_per_project"`
 	// MaxBodyBytes is the largest request body, in bytes. Default 1 MiB.
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`

@@ -11,7 +11,7 @@
 //   - server.go, run.go: the server and how it ends
 //   - handler.go: the story of one request; admit.go, auth.go, format.go: what is decided before the body
 //   - body.go, questions.go, statement.go, parameter.go: from a body to a call
-//   - slots.go, running.go, cancel.go: how many at once; how one is ended early
+//   - running.go, cancel.go: how many at once; how one is ended early
 //   - engine.go, form.go, exception.go: the talk with ClickHouse and what its errors mean
 //   - answer.go, members.go: rows and statistics; problem.go: refusals and their codes, the only list; metrics.go: what operators see
 //

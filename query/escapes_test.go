@@ -149,7 +149,7 @@ func (s *siege) judge(t *testing.T, category, sent string, r reply) {
 	d := r.document(t)
 	known := false
 	for _, c := range codes {
-		known = known || d["code"] == c.text && r.status == c.status
+		known = known || d["code"] == c.Text && r.status == c.Status
 	}
 	if !known || r.header.Get("Content-Type") != "application/problem+json" || d["code"] == codeInternal.String() || d["code"] == codeEngineUnavailable.String() {
 		t.Errorf("%s: %.500s was not refused as it should be: %.1000s", category, sent, r)

@@ -72,22 +72,3 @@ func weight(accept, media string) float64 {
 	}
 	return found
 }
-
-// jsonMedia tells whether a body of this Content-Type can be JSON in UTF-8. It is a hint only: curl names a form when it is told nothing.
-func jsonMedia(contentType string) bool {
-	if strings.TrimSpace(contentType) == "" {
-		return true
-	}
-	name, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return false
-	}
-	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") && !strings.EqualFold(charset, "us-ascii") {
-		return false
-	}
-	switch name {
-	case "application/json", "text/json", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream":
-		return true
-	}
-	return strings.HasSuffix(name, "+json")
-}

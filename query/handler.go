@@ -42,7 +42,7 @@ const internalDetail = "something broke inside the service: report it with the r
 // serve is the story of one request.
 func (s *Server) serve(w http.ResponseWriter, hr *http.Request) {
 	now := time.Now()
-	r := &request{s: s, w: w, http: hr, start: now, id: schema.NewUUIDv7(now.UnixMilli()), question: routeNone}
+	r := &request{s: s, w: w, http: hr, start: now, id: schema.NewUUIDv7(now.UnixMilli()), question: routeNone, code: codeOK}
 	defer r.end()
 	// A connection keeps the deadline of its last answer, which may be over.
 	_ = http.NewResponseController(w).SetWriteDeadline(now.Add(s.cfg.WriteTimeout)) // not everywhere supported
@@ -81,10 +81,14 @@ func (r *request) ask() *refusal {
 	if refused != nil {
 		return refused
 	}
-	if refused := s.slots.take(r.caller.Project); refused != nil {
-		return refused
+	switch full := s.slots.Take(r.caller.Project); full {
+	case nil:
+		defer s.slots.Leave(r.caller.Project)
+	case codeTooManyQueries:
+		return refuse(full, fmt.Sprintf("%d queries of the project are running (limit query.max_concurrent_per_project): ask again when one has ended", s.cfg.MaxConcurrentPerProject))
+	default:
+		return refuse(full, fmt.Sprintf("%d queries are running (limit query.max_concurrent): ask again later", s.cfg.MaxConcurrent))
 	}
-	defer s.slots.leave(r.caller.Project)
 	r.asked = true
 	res, release, why, err := s.execute(r.http.Context(), c, r.queryID, r.caller.Project, r.format, r.timeout)
 	defer release()

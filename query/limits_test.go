@@ -100,33 +100,3 @@ func concurrency(t *testing.T, w *world) {
 		t.Error(got)
 	}
 }
-
-func TestSlots(t *testing.T) {
-	s := newSlots(3, 2)
-	want := func(project uint32, c code) {
-		t.Helper()
-		got := codeOK
-		if refused := s.take(project); refused != nil {
-			got = refused.code
-		}
-		if got != c {
-			t.Fatalf("project %d: %v, want %v", project, got, c)
-		}
-	}
-	want(1, codeOK)
-	want(1, codeOK)
-	want(1, codeTooManyQueries)
-	want(2, codeOK)
-	want(3, codeOverloaded)
-	s.leave(1)
-	want(3, codeOK)
-	want(1, codeOverloaded)
-	s.leave(3)
-	want(1, codeOK)
-	for _, p := range []uint32{1, 1, 2} {
-		s.leave(p)
-	}
-	if s.count() != 0 || len(s.projects) != 0 {
-		t.Errorf("%d held, %v", s.count(), s.projects)
-	}
-}

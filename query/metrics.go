@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/millrace/millrace/internal/rest"
 )
 
 // gauges are the metrics of the questions. Label values come from fixed tables only.
@@ -17,7 +19,7 @@ type gauges struct {
 	turnedAway *metrics.Counter
 }
 
-func newGauges(set *metrics.Set, s *slots) *gauges {
+func newGauges(set *metrics.Set, s *rest.Slots) *gauges {
 	g := &gauges{
 		set:        set,
 		duration:   map[string]*metrics.PrometheusHistogram{},
@@ -30,7 +32,7 @@ func newGauges(set *metrics.Set, s *slots) *gauges {
 	for _, name := range append([]string{routeSQL}, questionNames...) {
 		g.duration[name] = set.NewPrometheusHistogram(fmt.Sprintf("millrace_query_duration_seconds{question=%q}", name))
 	}
-	set.NewGauge("millrace_queries_running", func() float64 { return float64(s.count()) })
+	set.NewGauge("millrace_queries_running", func() float64 { return float64(s.Count()) })
 	return g
 }
 

@@ -197,11 +197,11 @@ func (r reply) rows(t *testing.T) string {
 // mustBe demands a problem of the code.
 func (r reply) mustBe(t *testing.T, c code, parts ...string) {
 	t.Helper()
-	if r.status != codes[c].status || r.header.Get("Content-Type") != "application/problem+json" {
-		t.Fatalf("want %d %v as a problem, got %s", codes[c].status, c, r)
+	if r.status != c.Status || r.header.Get("Content-Type") != "application/problem+json" {
+		t.Fatalf("want %d %v as a problem, got %s", c.Status, c, r)
 	}
 	d := r.document(t)
-	if d["code"] != c.String() || d["error"] != c.String() || d["message"] != d["detail"] || d["request_id"] != r.header.Get("X-Request-Id") {
+	if d["code"] != c.Text || d["error"] != c.Text || d["message"] != d["detail"] || d["request_id"] != r.header.Get("X-Request-Id") {
 		t.Errorf("want code %v, got %s", c, r)
 	}
 	for _, part := range parts {

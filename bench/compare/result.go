@@ -1,10 +1,10 @@
 package compare
 
 import (
-	"slices"
 	"time"
 
 	"github.com/millrace/millrace/bench/observe"
+	"github.com/millrace/millrace/bench/sheet"
 )
 
 // Version is that of Result's JSON.
@@ -67,46 +67,30 @@ type Window struct {
 	P99  float64 `json:"p99"`  // milliseconds from send to answer
 }
 
-// Spread is what several windows gave.
-type Spread struct {
-	Median float64 `json:"median"`
-	Min    float64 `json:"min"`
-	Max    float64 `json:"max"`
-}
-
 // Cell is all windows of a target at a batch size. CPU is in microseconds per accepted event.
 type Cell struct {
-	Batch       int      `json:"batch"`
-	Connections int      `json:"connections"`
-	Target      string   `json:"target"`
-	Windows     int      `json:"windows"`
-	User        Spread   `json:"user"`
-	System      Spread   `json:"system"`
-	Total       Spread   `json:"total"`
-	Rate        Spread   `json:"rate"`
-	P50         Spread   `json:"p50"`
-	P99         Spread   `json:"p99"`
-	Load        Spread   `json:"load"`
-	Resident    int64    `json:"resident"`          // bytes, the most of all windows
-	LowerBound  bool     `json:"lower_bound"`       // the rate: the generator's processors were busy beyond SaturatedAt, or shared with the target
-	Invalid     []string `json:"invalid,omitempty"` // why the figures mean nothing
+	Batch       int          `json:"batch"`
+	Connections int          `json:"connections"`
+	Target      string       `json:"target"`
+	Windows     int          `json:"windows"`
+	User        sheet.Spread `json:"user"`
+	System      sheet.Spread `json:"system"`
+	Total       sheet.Spread `json:"total"`
+	Rate        sheet.Spread `json:"rate"`
+	P50         sheet.Spread `json:"p50"`
+	P99         sheet.Spread `json:"p99"`
+	Load        sheet.Spread `json:"load"`
+	Resident    int64        `json:"resident"`          // bytes, the most of all windows
+	LowerBound  bool         `json:"lower_bound"`       // the rate: the generator's processors were busy beyond SaturatedAt, or shared with the target
+	Invalid     []string     `json:"invalid,omitempty"` // why the figures mean nothing
 }
 
 // Ratio is how many times the CPU time per event of Of is that of To, computed round by round.
 type Ratio struct {
-	Batch int    `json:"batch"`
-	Of    string `json:"of"`
-	To    string `json:"to"`
-	Times Spread `json:"times"`
-}
-
-// spread of nothing is zero. The median of an even number is the mean of the two in the middle.
-func spread(values []float64) Spread {
-	if len(values) == 0 {
-		return Spread{}
-	}
-	v := slices.Sorted(slices.Values(values))
-	return Spread{Median: (v[(len(v)-1)/2] + v[len(v)/2]) / 2, Min: v[0], Max: v[len(v)-1]}
+	Batch int          `json:"batch"`
+	Of    string       `json:"of"`
+	To    string       `json:"to"`
+	Times sheet.Spread `json:"times"`
 }
 
 // perEvent is microseconds of CPU time per accepted event, 0 when there is none.
@@ -130,11 +114,11 @@ func (r *Result) Cell(batch int, target string) *Cell {
 }
 
 // Ratio returns that of two targets at a batch size; ok is false when there is none.
-func (r *Result) Ratio(batch int, of, to string) (times Spread, ok bool) {
+func (r *Result) Ratio(batch int, of, to string) (times sheet.Spread, ok bool) {
 	for _, x := range r.Ratios {
 		if x.Batch == batch && x.Of == of && x.To == to {
 			return x.Times, true
 		}
 	}
-	return Spread{}, false
+	return sheet.Spread{}, false
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/millrace/millrace/bench/sheet"
 )
 
 // summarize makes the cells and ratios of the windows, both in the order in which batch sizes and targets came first.
@@ -44,12 +46,12 @@ func (r *Result) of(batch int, target string) []*Window {
 }
 
 func (r *Result) cell(batch int, target string, windows []*Window) Cell {
-	each := func(f func(*Window) float64) Spread {
+	each := func(f func(*Window) float64) sheet.Spread {
 		values := make([]float64, len(windows))
 		for i, w := range windows {
 			values[i] = f(w)
 		}
-		return spread(values)
+		return sheet.Of(values)
 	}
 	c := Cell{
 		Batch: batch, Connections: windows[0].Connections, Target: target, Windows: len(windows),
@@ -110,6 +112,6 @@ func (r *Result) ratio(batch int, of, to string) {
 		}
 	}
 	if len(times) > 0 {
-		r.Ratios = append(r.Ratios, Ratio{Batch: batch, Of: of, To: to, Times: spread(times)})
+		r.Ratios = append(r.Ratios, Ratio{Batch: batch, Of: of, To: to, Times: sheet.Of(times)})
 	}
 }

@@ -3,13 +3,13 @@ package compare
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/millrace/millrace/bench/observe"
+	"github.com/millrace/millrace/bench/sheet"
 )
 
 // sample is what Run would have brought back: three rounds of two batch sizes.
@@ -51,8 +51,8 @@ func TestSummarize(t *testing.T) {
 	}
 	g := r.Cell(100, Gateway)
 	want := Cell{
-		Batch: 100, Connections: 32, Target: Gateway, Windows: 3, User: Spread{1.5, 1.5, 3}, System: Spread{1, 1, 2}, Total: Spread{2.5, 2.5, 5},
-		Rate: Spread{500_000, 250_000, 500_000}, P50: Spread{1, 1, 1}, P99: Spread{2, 1, 3}, Load: Spread{0.5, 0.5, 0.5}, Resident: 3 << 20,
+		Batch: 100, Connections: 32, Target: Gateway, Windows: 3, User: sheet.Spread{Median: 1.5, Min: 1.5, Max: 3}, System: sheet.Spread{Median: 1, Min: 1, Max: 2}, Total: sheet.Spread{Median: 2.5, Min: 2.5, Max: 5},
+		Rate: sheet.Spread{Median: 500_000, Min: 250_000, Max: 500_000}, P50: sheet.Spread{Median: 1, Min: 1, Max: 1}, P99: sheet.Spread{Median: 2, Min: 1, Max: 3}, Load: sheet.Spread{Median: 0.5, Min: 0.5, Max: 0.5}, Resident: 3 << 20,
 	}
 	if !reflect.DeepEqual(*g, want) {
 		t.Errorf("gateway %+v, want %+v", *g, want)
@@ -68,7 +68,7 @@ func TestSummarize(t *testing.T) {
 		of, to string
 		times  float64
 	}{{Gateway, Null, 5}, {Naive, Null, 40}, {Naive, Gateway, 8}} {
-		if x, ok := r.Ratio(1, c.of, c.to); !ok || x != (Spread{c.times, c.times, c.times}) {
+		if x, ok := r.Ratio(1, c.of, c.to); !ok || x != (sheet.Spread{Median: c.times, Min: c.times, Max: c.times}) {
 			t.Errorf("%s / %s = %+v, %v, want %v", c.of, c.to, x, ok, c.times)
 		}
 	}
@@ -111,17 +111,6 @@ func TestFaults(t *testing.T) {
 		}
 		if text, err := json.Marshal(r); err != nil || bytes.Contains(text, []byte("NaN")) {
 			t.Errorf("%s: JSON: %v", name, err)
-		}
-	}
-}
-
-func TestSpread(t *testing.T) {
-	for _, c := range []struct {
-		in   []float64
-		want Spread
-	}{{nil, Spread{}}, {[]float64{3}, Spread{3, 3, 3}}, {[]float64{9, 1}, Spread{5, 1, 9}}, {[]float64{9, 1, 2}, Spread{2, 1, 9}}} {
-		if got := spread(c.in); got != c.want {
-			t.Errorf("%v: %+v, want %+v", c.in, got, c.want)
 		}
 	}
 }
@@ -171,15 +160,10 @@ A CPU · 2 processors · Linux 6 · go1 · commit abc · 2025-01-02 03:04
 	}
 }
 
-func TestNumbers(t *testing.T) {
+func TestThousands(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 7: "7", 999: "999", 1234: "1,230", 352_345: "352,000", 1_935_432: "1,940,000", 0.4: "0"} {
 		if got := thousands(v); got != want {
 			t.Errorf("thousands(%v) = %q, want %q", v, got, want)
-		}
-	}
-	for v, want := range map[float64]string{0: "0.00", 1.234: "1.23", 12.34: "12.3", 123.4: "123", math.Pi * 1000: "3142"} {
-		if got := digits(v); got != want {
-			t.Errorf("digits(%v) = %q, want %q", v, got, want)
 		}
 	}
 }

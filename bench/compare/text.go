@@ -2,23 +2,19 @@ package compare
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/millrace/millrace/bench/sheet"
 )
 
 // JSON writes the result for programs.
-func (r *Result) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
-}
+func (r *Result) JSON(w io.Writer) error { return sheet.JSON(w, r) }
 
 // Text writes the result for people: a table per batch size, the ratios below it, and what one must know to read them.
 func (r *Result) Text(w io.Writer) error {
@@ -72,8 +68,8 @@ func (r *Result) table(out *bytes.Buffer, batch int) {
 			bound = "≥ "
 		}
 		fmt.Fprintf(rows, "%s\t%s\t%s\t%s\t[%s – %s]\t%s\t%s\t%s\t%d\t%.0f %%\t\n", name,
-			digits(c.User.Median), digits(c.System.Median), digits(c.Total.Median), digits(c.Total.Min), digits(c.Total.Max),
-			bound+thousands(c.Rate.Median), digits(c.P50.Median), digits(c.P99.Median), c.Resident>>20, c.Load.Median*100)
+			sheet.Digits(c.User.Median), sheet.Digits(c.System.Median), sheet.Digits(c.Total.Median), sheet.Digits(c.Total.Min), sheet.Digits(c.Total.Max),
+			bound+thousands(c.Rate.Median), sheet.Digits(c.P50.Median), sheet.Digits(c.P99.Median), c.Resident>>20, c.Load.Median*100)
 	}
 	aligned := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, _ = rows.WriteTo(aligned) // memory takes all of it
@@ -85,7 +81,7 @@ func (r *Result) table(out *bytes.Buffer, batch int) {
 	}
 	for _, x := range r.Ratios {
 		if x.Batch == batch {
-			fmt.Fprintf(out, "  %s / %s = %s× [%s – %s]\n", x.Of, x.To, digits(x.Times.Median), digits(x.Times.Min), digits(x.Times.Max))
+			fmt.Fprintf(out, "  %s / %s = %s× [%s – %s]\n", x.Of, x.To, sheet.Digits(x.Times.Median), sheet.Digits(x.Times.Min), sheet.Digits(x.Times.Max))
 		}
 	}
 }
@@ -101,23 +97,7 @@ func (p Placement) String() string {
 // environment is one line.
 func (r *Result) environment() string {
 	e := &r.Environment
-	parts := []string{e.CPU, fmt.Sprintf("%d processors", e.CPUs), e.OS, e.Kernel, e.Go}
-	for _, name := range slices.Sorted(maps.Keys(e.Versions)) {
-		parts = append(parts, name+" "+e.Versions[name])
-	}
-	parts = append(parts, r.Started.Format("2006-01-02 15:04"))
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return strings.TrimSpace(s) == "" }), " · ")
-}
-
-// digits writes a value with about three that mean something.
-func digits(v float64) string {
-	switch {
-	case v >= 100:
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	case v >= 10:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	}
-	return strconv.FormatFloat(v, 'f', 2, 64)
+	return sheet.Environment(e, r.Started, e.CPU, fmt.Sprintf("%d processors", e.CPUs), e.OS, e.Kernel, e.Go)
 }
 
 // thousands writes a count with commas, rounded to three digits that mean something.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/millrace/millrace/bench/sheet"
 )
 
 // asked is one run of a question on one side.
@@ -153,10 +155,10 @@ func insertCosts(all []inserted, costs map[string]Cost, blockRows int) (Inserts,
 	for n := range len(pairs) {
 		in.Pairs = append(in.Pairs, *pairs[n+1])
 	}
-	in.Bare = spreadOf(in.Pairs, func(p *InsertPair) float64 { return p.Bare })
-	in.Full = spreadOf(in.Pairs, func(p *InsertPair) float64 { return p.Full })
-	in.Rollups = spreadOf(in.Pairs, func(p *InsertPair) float64 { return p.Full - p.Bare })
-	in.Naive = spreadOf(in.Pairs, func(p *InsertPair) float64 { return p.Naive })
+	in.Bare = sheet.By(in.Pairs, func(p *InsertPair) float64 { return p.Bare })
+	in.Full = sheet.By(in.Pairs, func(p *InsertPair) float64 { return p.Full })
+	in.Rollups = sheet.By(in.Pairs, func(p *InsertPair) float64 { return p.Full - p.Bare })
+	in.Naive = sheet.By(in.Pairs, func(p *InsertPair) float64 { return p.Naive })
 	return in, nil
 }
 

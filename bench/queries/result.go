@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/bench/observe"
+	"github.com/millrace/millrace/bench/sheet"
 )
 
 // Version is that of Result's JSON.
@@ -48,10 +49,10 @@ type Data struct {
 type Inserts struct {
 	BlockRows int          `json:"block_rows"`
 	Pairs     []InsertPair `json:"pairs"`
-	Bare      Spread       `json:"without_rollups"`
-	Full      Spread       `json:"with_rollups"`
-	Rollups   Spread       `json:"rollups"` // the difference
-	Naive     Spread       `json:"naive"`
+	Bare      sheet.Spread `json:"without_rollups"`
+	Full      sheet.Spread `json:"with_rollups"`
+	Rollups   sheet.Spread `json:"rollups"` // the difference
+	Naive     sheet.Spread `json:"naive"`
 }
 
 // InsertPair is one block.
@@ -69,10 +70,10 @@ type Question struct {
 	Ours  Side   `json:"ours"`
 	Naive Side   `json:"naive"`
 	// The ratios are naive to ours, round by round.
-	WarmLatency Spread `json:"warm_latency_ratio"`
-	WarmCPU     Spread `json:"warm_cpu_ratio"`
-	ColdLatency Spread `json:"cold_latency_ratio"`
-	ColdCPU     Spread `json:"cold_cpu_ratio"`
+	WarmLatency sheet.Spread `json:"warm_latency_ratio"`
+	WarmCPU     sheet.Spread `json:"warm_cpu_ratio"`
+	ColdLatency sheet.Spread `json:"cold_latency_ratio"`
+	ColdCPU     sheet.Spread `json:"cold_cpu_ratio"`
 	// Difference is where the answers differ first; empty: nowhere.
 	Difference string `json:"difference,omitempty"`
 	// Bound is how far an estimate in ours may lie off, as a share; 0: nothing is estimated. Deviation is how far it was off at most.
@@ -93,9 +94,9 @@ type Side struct {
 
 // Summary is what several runs of one query cost.
 type Summary struct {
-	Latency Spread `json:"latency_ms"`
-	CPU     Spread `json:"cpu_ms"`
-	Wait    Spread `json:"cpu_wait_ms"`
+	Latency sheet.Spread `json:"latency_ms"`
+	CPU     sheet.Spread `json:"cpu_ms"`
+	Wait    sheet.Spread `json:"cpu_wait_ms"`
 	// The following are medians.
 	Rows        float64 `json:"rows"`
 	Bytes       float64 `json:"bytes"`
@@ -103,39 +104,15 @@ type Summary struct {
 	Memory      float64 `json:"memory_bytes"`
 }
 
-// Spread is what several runs gave.
-type Spread struct {
-	Median float64 `json:"median"`
-	Min    float64 `json:"min"`
-	Max    float64 `json:"max"`
-}
-
-// spread of nothing is zero. The median of an even number is the mean of the two in the middle.
-func spread(values []float64) Spread {
-	if len(values) == 0 {
-		return Spread{}
-	}
-	v := slices.Sorted(slices.Values(values))
-	return Spread{Median: (v[(len(v)-1)/2] + v[len(v)/2]) / 2, Min: v[0], Max: v[len(v)-1]}
-}
-
-func spreadOf[T any](all []T, value func(*T) float64) Spread {
-	values := make([]float64, len(all))
-	for i := range all {
-		values[i] = value(&all[i])
-	}
-	return spread(values)
-}
-
 func summarize(runs []Cost) Summary {
 	return Summary{
-		Latency:     spreadOf(runs, func(c *Cost) float64 { return c.LatencyMillis }),
-		CPU:         spreadOf(runs, func(c *Cost) float64 { return c.CPUMillis }),
-		Wait:        spreadOf(runs, func(c *Cost) float64 { return c.WaitMillis }),
-		Rows:        spreadOf(runs, func(c *Cost) float64 { return float64(c.Rows) }).Median,
-		Bytes:       spreadOf(runs, func(c *Cost) float64 { return float64(c.Bytes) }).Median,
-		DeviceBytes: spreadOf(runs, func(c *Cost) float64 { return float64(c.DeviceBytes) }).Median,
-		Memory:      spreadOf(runs, func(c *Cost) float64 { return float64(c.Memory) }).Median,
+		Latency:     sheet.By(runs, func(c *Cost) float64 { return c.LatencyMillis }),
+		CPU:         sheet.By(runs, func(c *Cost) float64 { return c.CPUMillis }),
+		Wait:        sheet.By(runs, func(c *Cost) float64 { return c.WaitMillis }),
+		Rows:        sheet.By(runs, func(c *Cost) float64 { return float64(c.Rows) }).Median,
+		Bytes:       sheet.By(runs, func(c *Cost) float64 { return float64(c.Bytes) }).Median,
+		DeviceBytes: sheet.By(runs, func(c *Cost) float64 { return float64(c.DeviceBytes) }).Median,
+		Memory:      sheet.By(runs, func(c *Cost) float64 { return float64(c.Memory) }).Median,
 	}
 }
 
@@ -151,14 +128,14 @@ func (q *Question) finish() {
 }
 
 // ratios are a to b, run by run. Runs of b that cost nothing make none.
-func ratios(a, b []Cost, value func(*Cost) float64) Spread {
+func ratios(a, b []Cost, value func(*Cost) float64) sheet.Spread {
 	var all []float64
 	for i := range min(len(a), len(b)) {
 		if v := value(&b[i]); v > 0 {
 			all = append(all, value(&a[i])/v)
 		}
 	}
-	return spread(all)
+	return sheet.Of(all)
 }
 
 // Differing are the names of the questions that were not answered alike.

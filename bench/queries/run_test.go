@@ -8,10 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/bench/sheet"
 )
 
 // hosted are options that start an engine of their own.
@@ -24,7 +25,7 @@ func hosted(t *testing.T) Options {
 	return Options{
 		Rows: 20_000, Rounds: 2, ColdRounds: 1, Pairs: 3, Dir: t.TempDir(), Binary: host,
 		Engine: func(e Engine) ([]string, error) {
-			config, err := json.Marshal(map[string]any{"Dir": e.Dir, "TCPPort": e.Port, "HTTPPort": e.HTTPPort, "MaxMemoryBytes": 1 << 30})
+			config, err := json.Marshal(map[string]any{"Dir": e.Dir, "TCPPort": e.Port, "HTTPPort": e.HTTPPort, "MaxMemoryBytes": 1 << 30, "OpenDictionaries": true})
 			return []string{"embedded", "clickhouse", "--config-json=" + string(config)}, err
 		},
 	}
@@ -121,7 +122,7 @@ func checkReports(t *testing.T, r *Result) {
 	}
 	var wants []string
 	for _, q := range r.Questions {
-		wants = append(wants, q.Asks, thousands(q.Ours.Warm.Rows))
+		wants = append(wants, q.Asks, sheet.Thousands(q.Ours.Warm.Rows))
 	}
 	for _, rollup := range r.Storage.Rollups {
 		wants = append(wants, "ours: "+rollup.Name)
@@ -220,18 +221,10 @@ func TestDifference(t *testing.T) {
 	}
 }
 
-func TestSpreads(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   Spread
-	}{{nil, Spread{}}, {[]float64{3}, Spread{3, 3, 3}}, {[]float64{4, 1, 2}, Spread{2, 1, 4}}, {[]float64{4, 1, 2, 3}, Spread{2.5, 1, 4}}} {
-		if got := spread(c.values); got != c.want {
-			t.Errorf("%v: %+v, want %+v", c.values, got, c.want)
-		}
-	}
+func TestRatios(t *testing.T) {
 	ours := []Cost{{CPUMillis: 2}, {CPUMillis: 0}, {CPUMillis: 4}}
 	naive := []Cost{{CPUMillis: 10}, {CPUMillis: 7}, {CPUMillis: 12}}
-	if got := ratios(naive, ours, func(c *Cost) float64 { return c.CPUMillis }); got != (Spread{4, 3, 5}) {
+	if got := ratios(naive, ours, func(c *Cost) float64 { return c.CPUMillis }); got != (sheet.Spread{Median: 4, Min: 3, Max: 5}) {
 		t.Errorf("ratios %+v", got)
 	}
 }
@@ -253,8 +246,5 @@ func TestValidate(t *testing.T) {
 	}
 	if err := roomFor(t.TempDir(), 1<<62); err == nil || !strings.Contains(err.Error(), "--dir") {
 		t.Errorf("a disk of %d GiB has enough room: %v", (1<<62)>>30, err)
-	}
-	if got := thousands(1234567); got != "1,234,567" || thousands(12) != "12" || digits(0.123) != "0.12" || digits(1234.5) != "1234" {
-		t.Error(got, thousands(12), digits(0.123), digits(1234.5), strconv.Itoa(1))
 	}
 }

@@ -40,7 +40,7 @@ ledger, waits until everything accepted is in ClickHouse, and compares: lost, du
 
 Exit status: 0 passed, 99 a threshold or the ledger failed, 105 ended by a signal; 1, 2, 69 and 78 as everywhere.`,
 	}
-	cmd.AddCommand(newBenchRun(), newBenchScenarios(), newBenchVerify(), newBenchReport(), newBenchDiff(), newBenchCompare(), newBenchQueries(), newBenchPeer())
+	cmd.AddCommand(newBenchRun(), newBenchScenarios(), newBenchVerify(), newBenchReport(), newBenchDiff(), newBenchCompare(), newBenchQueries(), newBenchPeople(), newBenchPeer())
 	return cmd
 }
 

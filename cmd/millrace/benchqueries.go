@@ -52,7 +52,7 @@ server's caches again and again.`,
 		}
 		o.Engine = func(e queries.Engine) ([]string, error) {
 			return embedded.SelfArgs("clickhouse", embeddedclickhouse.Config{
-				Dir: e.Dir, TCPPort: e.Port, HTTPPort: e.HTTPPort, MaxMemoryBytes: c.ClickHouse.EmbeddedMaxMemoryBytes, Library: c.ClickHouse.Library, Binary: c.ClickHouse.Binary,
+				Dir: e.Dir, TCPPort: e.Port, HTTPPort: e.HTTPPort, MaxMemoryBytes: c.ClickHouse.EmbeddedMaxMemoryBytes, OpenDictionaries: true, Library: c.ClickHouse.Library, Binary: c.ClickHouse.Binary,
 			})
 		}
 		if err := o.Validate(); err != nil {
@@ -65,22 +65,9 @@ server's caches again and again.`,
 		r, err := queries.Run(ctx, o)
 		display.Done()
 		if r != nil {
-			write := r.Text
-			if markdown {
-				write = r.Markdown
-			}
-			err = errors.Join(err, write(cmd.OutOrStdout()))
-			if save != "" {
-				err = errors.Join(err, writeFile(save, r.JSON))
-			}
+			err = errors.Join(err, printTables(cmd, r, markdown, save))
 		}
-		switch {
-		case ctx.Err() != nil:
-			return abortedError{errors.New("ended by a signal")}
-		case errors.Is(err, queries.ErrDiffer):
-			return failedError{err}
-		}
-		return err
+		return benchError(ctx, err, queries.ErrDiffer)
 	}
 	return cmd
 }

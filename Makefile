@@ -4,7 +4,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build deps test test-analytics race fuzz bench bench-gateway bench-queries faultlab faultlab-full faultlab-controls faultlab-soak check FORCE gates fmt format vet lint tidy vuln clean
+.PHONY: help run build deps test test-analytics test-people race fuzz bench bench-gateway bench-queries bench-people faultlab faultlab-full faultlab-controls faultlab-soak check FORCE gates fmt format vet lint tidy vuln clean
 
 GO ?= go
 # Options of "make run", "make bench-gateway" and the fault lab, such as ARGS='--role ingest'.
@@ -13,7 +13,9 @@ ARGS ?=
 MINUTES ?= 30
 # Events of "make bench-queries".
 ROWS ?= 5000000
-# How many random data sets "make test-analytics" compares answers on.
+# Users of "make bench-people".
+USERS ?= 2000000
+# How many random data sets "make test-analytics" and "make test-people" compare answers on.
 SEEDS ?= 60
 # How long "make fuzz" runs each fuzz target, and of which packages.
 FUZZTIME ?= 20s
@@ -64,7 +66,7 @@ deps: ## fetch modules, the ClickHouse engine and the SDKs that tests use (once)
 	fi
 
 # The longest come first, so that all processors have something to do until the end.
-LONGEST := ./sink/audit ./cmd/internal/custom ./schema/clickhouse/question ./sink ./test/e2e
+LONGEST := ./sink/audit ./cmd/internal/custom ./schema/clickhouse/question ./sink ./test/e2e ./people/segment ./people/erase
 test: deps build ## run all tests, also those of the whole with real engines
 	@echo '== test'
 	@set -o pipefail; $(GO) test -timeout 9m $(LONGEST) ./... | $(TERSE)
@@ -88,6 +90,18 @@ test-analytics: deps build ## every view and question against brute force on SEE
 	@echo '== test-analytics'
 	@set -o pipefail; MILLRACE_TEST_SEEDS=$(SEEDS) MILLRACE_TEST_LONG=1 $(GO) test -count=1 -timeout 20m -v ./schema/clickhouse/question/... ./schema/clickhouse/access/... ./schema/clickhouse/promote \
 		./query ./cmd/internal/custom ./cmd/internal/demo ./cmd/internal/connect | grep -vE '^(=== |PASS$$|\s*--- PASS|\s*[0-9/]+ [0-9:]+ INFO|\?)'
+
+test-people: deps build ## identities, profiles, segments and erasures against brute force, every question with merged identities, the real SDK
+	@echo '== test-people'
+	@set -o pipefail; { \
+		MILLRACE_TEST_SEEDS=$$(($(SEEDS) * 50)) $(GO) test -count=1 -timeout 9m -v ./people/identity ./people/profile && \
+		MILLRACE_TEST_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 20m -v ./people ./people/segment ./people/erase ./people/api ./cmd/internal/erased ./schema/clickhouse/question && \
+		$(GO) test -count=1 -timeout 9m -v -run 'Erased' ./pipeline ./sink && \
+		MILLRACE_TEST_LONG=1 $(GO) test -count=1 -timeout 9m -v -run 'TestPeople' ./test/e2e; \
+	} | grep -vE '^(=== |PASS$$|\s*--- PASS|\s*[0-9/]+ [0-9:]+ INFO|\?)'
+
+bench-people: build ## identities, dictionary, person of events, segments: time, CPU and memory, under 10 minutes; USERS=2000000
+	@bin/millrace bench people --users $(USERS) $(ARGS)
 
 bench-queries: build ## latency and CPU of twelve questions beside a naive schema, under 10 minutes; ROWS=20000000
 	@bin/millrace bench queries --rows $(ROWS) $(ARGS)

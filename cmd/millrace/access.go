@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -170,8 +171,8 @@ func accessCommand(name, short string, do func(context.Context, *cobra.Command, 
 	cmd.Flags().UintSliceVar(&more, "project", nil, "further projects, with commas")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.withTables(cmd, func(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhouse.DB, log *slog.Logger) error {
-			if own, err := runningPorts(c.Data); err == nil && slices.Contains(c.ClickHouse.Addresses, own.ClickHouseTCP) {
-				return usageError{fmt.Errorf("the engine at %s is embedded: its users are made at each start of its server, from the keys in %s", own.ClickHouseTCP, c.Data)}
+			if isEmbedded(&c) {
+				return usageError{fmt.Errorf("the engine at %s is embedded: its users are made at each start of its server, from the keys in %s", strings.Join(c.ClickHouse.Addresses, ", "), c.Data)}
 			}
 			projects, err := keyProjects(&c)
 			if err != nil {
@@ -194,6 +195,12 @@ func accessCommand(name, short string, do func(context.Context, *cobra.Command, 
 		})
 	}
 	return cmd
+}
+
+// isEmbedded tells whether the addresses are those of a running server's own engine.
+func isEmbedded(c *config.Config) bool {
+	own, err := runningPorts(c.Data)
+	return err == nil && slices.Contains(c.ClickHouse.Addresses, own.ClickHouseTCP)
 }
 
 // keyProjects lists the projects that have a key.

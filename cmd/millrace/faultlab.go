@@ -98,7 +98,7 @@ func labEngine(name string, e faultlab.Engine) ([]string, error) {
 			MaxBytes: c.Broker.EmbeddedMaxBytes, KeepRecords: c.Broker.EmbeddedKeepRecords, MaxMessageBytes: embeddedMaxMessageBytes(&c),
 		})
 	}
-	return embedded.SelfArgs(name, embeddedclickhouse.Config{Dir: e.Dir, HTTPPort: e.HTTPPort, TCPPort: e.Port, MaxMemoryBytes: c.ClickHouse.EmbeddedMaxMemoryBytes})
+	return embedded.SelfArgs(name, embeddedclickhouse.Config{Dir: e.Dir, HTTPPort: e.HTTPPort, TCPPort: e.Port, MaxMemoryBytes: c.ClickHouse.EmbeddedMaxMemoryBytes, OpenDictionaries: true})
 }
 
 // hasFailpoints asks another program of ours whether it was built with failpoints.

@@ -86,7 +86,7 @@ where that was set.`,
 	for id, commands := range map[string][]*cobra.Command{
 		"run":     {newServe()},
 		"try":     {newSend(), newTail(), newDemo(), newBench(), newFaultlab()},
-		"operate": {newMigrate(), newMetrics(), newProperties(), newSink(), newBackup(), newRestore(), newAccess(), newConnect(), newConfig(), newKeys(), newVersion()},
+		"operate": {newMigrate(), newMetrics(), newProperties(), newSegments(), newErase(), newSink(), newBackup(), newRestore(), newAccess(), newConnect(), newConfig(), newKeys(), newVersion()},
 	} {
 		for _, c := range commands {
 			c.GroupID = id

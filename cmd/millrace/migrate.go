@@ -84,7 +84,7 @@ func plan(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhou
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "-- %d migrations to apply; topics %s and %s are created when they are missing\n", len(pending), c.Broker.Topic, c.Broker.QuarantineTopic)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "-- %d migrations to apply; topics %s, %s and %s are created when they are missing\n", len(pending), c.Broker.Topic, c.Broker.QuarantineTopic, c.People.Topic)
 	return err
 }
 
@@ -100,6 +100,11 @@ func up(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhouse
 	if err := clickhouse.Up(ctx, db, log); err != nil {
 		return err
 	}
+	if !isEmbedded(&c) {
+		if err := clickhouse.RenewDictionaries(ctx, db); err != nil {
+			return err
+		}
+	}
 	if err := clickhouse.ApplyRetention(ctx, db, c.Retention, log); err != nil {
 		return err
 	}
@@ -109,6 +114,9 @@ func up(ctx context.Context, cmd *cobra.Command, c config.Config, db *clickhouse
 	s := server{c: c}
 	s.resolve()
 	if err := topics.Create(ctx, client, s.c.Broker, func(what string) { log.Info(what) }); err != nil {
+		return err
+	}
+	if err := topics.CreateJobs(ctx, client, s.c.Broker, c.People.Topic, func(what string) { log.Info(what) }); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), "tables and topics are up to date")

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/cmd/internal/admin"
 	"github.com/millrace/millrace/cmd/internal/backlog"
 	"github.com/millrace/millrace/cmd/internal/custom"
+	"github.com/millrace/millrace/cmd/internal/erased"
 	"github.com/millrace/millrace/cmd/internal/keys"
 	"github.com/millrace/millrace/cmd/internal/topics"
 	"github.com/millrace/millrace/ingest"
@@ -80,6 +81,11 @@ func (s *server) prepareStages(ctx context.Context) (err error) {
 		}
 		s.running.Store(s.sink)
 	}
+	if s.role.jobs() {
+		if err := s.prepareJobs(ctx); err != nil {
+			return err
+		}
+	}
 	if s.watchesRetention() {
 		s.retention.Store(backlog.NewRetention(backlog.RetentionConfig{
 			Topics: []string{s.c.Broker.Topic, s.c.Broker.QuarantineTopic}, Group: s.c.Sink.Group,
@@ -128,7 +134,7 @@ func (s *server) prepareTables(ctx context.Context) error {
 	db, err := clickhouse.Open(ctx, s.c.ClickHouse)
 	if err != nil {
 		pins, ok, loadErr := topics.LoadPins(s.dir.Path(), s.topics.ClusterID)
-		if s.role.sinks() || !ok {
+		if s.role.sinks() || s.role.jobs() || !ok {
 			return unavailableError{errors.Join(err, loadErr)}
 		}
 		s.pins = pins
@@ -137,7 +143,7 @@ func (s *server) prepareTables(ctx context.Context) error {
 	}
 	defer db.Close() //nolint:errcheck // it was only read from
 	if s.engines.clickhouse != nil {
-		if err := clickhouse.Up(ctx, db, s.log); err != nil {
+		if err := s.migrateOwn(ctx); err != nil {
 			return err
 		}
 		if err := clickhouse.ApplyRetention(ctx, db, s.c.Retention, s.log); err != nil {
@@ -168,6 +174,18 @@ func (s *server) prepareTables(ctx context.Context) error {
 	return topics.SavePins(s.dir.Path(), s.pins)
 }
 
+// migrateOwn applies the migrations to the embedded engine. They make a dictionary, which the account default must not.
+func (s *server) migrateOwn(ctx context.Context) error {
+	c := s.c
+	asBackupUser(&c)
+	db, err := clickhouse.Open(ctx, c.ClickHouse)
+	if err != nil {
+		return err
+	}
+	db.ReadAsDefault()
+	return errors.Join(clickhouse.Up(ctx, db, s.log), db.Close())
+}
+
 // prepareDoor makes pipeline and door, with limits that the topics can keep.
 func (s *server) prepareDoor() (err error) {
 	limits, cfg := s.c.Limits, s.c.Pipeline
@@ -179,6 +197,8 @@ func (s *server) prepareDoor() (err error) {
 		AckTimeout: s.c.Broker.AckTimeout, Relaxed: len(s.topics.Relaxed) > 0, Logger: s.log.With("component", "pipeline"), Metrics: s.metrics,
 	}
 	deps.Gate = s.gate()
+	s.erased = erased.New(s.dir.Path(), s.c.ClickHouse, s.log.With("component", "erased ids"), s.metrics)
+	deps.Erased = s.erased.Of
 	if s.pipeline, err = pipeline.New(cfg, limits, deps); err != nil {
 		return err
 	}
@@ -193,7 +213,7 @@ func (s *server) release(context.Context) error {
 	if s.client != nil {
 		s.client.Close()
 	}
-	return nil
+	return s.tables.close()
 }
 
 // checks are the conditions of being ready. What they look at exists once the process serves; before that it is not ready anyway.
@@ -234,6 +254,9 @@ func (s *server) checks() []admin.Check {
 	}
 	if s.role.queries() {
 		add("query", s.role.ingests(), s.checkQuery)
+	}
+	if s.role.jobs() {
+		add("jobs", s.role != roleJobs, s.checkJobs) // the others do their work without
 	}
 	return checks
 }

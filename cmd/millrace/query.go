@@ -38,7 +38,7 @@ func (s *server) prepareQuery() error {
 			URLs: clickHouseURLs(&s.c, s.ports.ClickHouseHTTP), Database: access.ViewsDatabase(s.c.ClickHouse.Database), TLS: tlsConfig,
 			Reader: account(access.Reader), Analyst: account(access.Analyst), Operator: query.Account{User: s.c.ClickHouse.Username, Password: password},
 		},
-		Live: s.health.Live, Ready: s.health.Ready, Log: s.log.With("component", "query"), Metrics: s.metrics,
+		Others: s.peopleRoutes(), Live: s.health.Live, Ready: s.health.Ready, Log: s.log.With("component", "query"), Metrics: s.metrics,
 	})
 	return err
 }

@@ -80,6 +80,9 @@ func restore(ctx context.Context, out io.Writer, c config.Config, name string, f
 		return err
 	}
 	defer closeAll()
+	if embedded {
+		sys.DB.ReadAsDefault()
+	}
 	if err := sys.CheckIdle(ctx); err != nil {
 		return err
 	}

@@ -19,11 +19,13 @@ import (
 	"github.com/millrace/millrace/cmd/internal/backlog"
 	"github.com/millrace/millrace/cmd/internal/config"
 	"github.com/millrace/millrace/cmd/internal/datadir"
+	"github.com/millrace/millrace/cmd/internal/erased"
 	"github.com/millrace/millrace/cmd/internal/keys"
 	"github.com/millrace/millrace/cmd/internal/logging"
 	"github.com/millrace/millrace/cmd/internal/run"
 	"github.com/millrace/millrace/cmd/internal/topics"
 	"github.com/millrace/millrace/ingest"
+	"github.com/millrace/millrace/people"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/query"
 	"github.com/millrace/millrace/sink"
@@ -37,14 +39,16 @@ const (
 	roleIngest role = "ingest"
 	roleSink   role = "sink"
 	roleQuery  role = "query"
+	roleJobs   role = "jobs"
 )
 
 func (r role) ingests() bool { return r == roleAll || r == roleIngest }
 func (r role) sinks() bool   { return r == roleAll || r == roleSink }
 func (r role) queries() bool { return r == roleAll || r == roleQuery }
+func (r role) jobs() bool    { return r == roleAll || r == roleJobs }
 
 // brokers tells whether the role works with the broker.
-func (r role) brokers() bool { return r.ingests() || r.sinks() }
+func (r role) brokers() bool { return r.ingests() || r.sinks() || r.jobs() }
 
 func newServe() *cobra.Command {
 	var name string
@@ -62,7 +66,7 @@ stored all the same.`,
 		Args: cobra.NoArgs,
 	}
 	s := addSettings(cmd)
-	cmd.Flags().StringVar(&name, "role", string(roleAll), "what this process does: all, ingest (HTTP to topic), sink (topic to ClickHouse) or query (questions over HTTP)")
+	cmd.Flags().StringVar(&name, "role", string(roleAll), "what this process does: all, ingest (HTTP to topic), sink (topic to ClickHouse), query (questions over HTTP) or jobs (identities, profiles, segments, erasures)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, report, err := s.load()
 		if err != nil {
@@ -71,7 +75,7 @@ stored all the same.`,
 		r := role(name)
 		switch {
 		case !r.brokers() && !r.queries():
-			return usageError{fmt.Errorf("--role is %q: choose all, ingest, sink or query", name)}
+			return usageError{fmt.Errorf("--role is %q: choose all, ingest, sink, query or jobs", name)}
 		case r == roleQuery && len(c.ClickHouse.Addresses) == 0:
 			return usageError{fmt.Errorf("--role %s shares ClickHouse with other processes, so it needs clickhouse.addresses", r)}
 		case r != roleAll && r != roleQuery && (len(c.Broker.Addresses) == 0 || len(c.ClickHouse.Addresses) == 0):
@@ -107,6 +111,9 @@ type server struct {
 	running   atomic.Pointer[sink.Sink]         // the same, for the admin listener, which is there before
 	door      *ingest.Server
 	query     *query.Server
+	people    *people.Job
+	erased    *erased.Set
+	tables    *tables // of the handlers of segments and erasures
 }
 
 // serve runs until a signal, then drains. It is the story of the process, in order.
@@ -174,10 +181,14 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 		group.Add(run.Stage{Name: "properties", Run: s.survey, StopTimeout: adminStop})
 		group.Add(run.Stage{Name: "sink", Run: func(ctx context.Context) error { return s.sink.Run(ctx) }, StopTimeout: c.Sink.DrainTimeout + stopMargin})
 	}
+	if r.jobs() {
+		group.Add(run.Stage{Name: "jobs", Run: func(ctx context.Context) error { return s.people.Run(ctx) }, StopTimeout: jobsStop})
+	}
 	if s.watchesRetention() {
 		group.Add(run.Stage{Name: "retention guard", Run: func(ctx context.Context) error { return s.retention.Load().Run(ctx) }, StopTimeout: adminStop})
 	}
 	if r.ingests() {
+		group.Add(run.Stage{Name: "erased ids", Run: func(ctx context.Context) error { return s.erased.Run(ctx) }, StopTimeout: adminStop})
 		group.Add(run.Stage{
 			Name: "pipeline", Run: func(ctx context.Context) error { return s.pipeline.Run(ctx) },
 			Drain: func(ctx context.Context) error { return s.pipeline.Drain(ctx) }, StopTimeout: c.Pipeline.DrainTimeout + stopMargin,
@@ -207,7 +218,8 @@ const (
 	adminStop     = 2 * time.Second
 	releaseStop   = 5 * time.Second
 	engineStop    = 10 * time.Second
-	queryStop     = 9 * time.Second // for ending queries on a ClickHouse that hangs; one that answers needs a third of a second
+	queryStop     = 9 * time.Second  // for ending queries on a ClickHouse that hangs; one that answers needs a third of a second
+	jobsStop      = 10 * time.Second // for ending a statement on a ClickHouse that hangs, and leaving the group
 	guardInterval = time.Second
 )
 

@@ -80,6 +80,9 @@ func Restore(ctx context.Context, s System, o RestoreOptions) (*Report, error) {
 		}
 		return nil, err
 	}
+	if err := clickhouse.RenewDictionaries(ctx, s.DB); err != nil {
+		return nil, fmt.Errorf("the tables are restored, but: %w", err)
+	}
 	after, err := tables(ctx, s.DB, database)
 	if err != nil {
 		return nil, err

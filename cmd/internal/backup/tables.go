@@ -41,7 +41,7 @@ func sortTables(all []Table) {
 }
 
 // bookkeeping are the tables that a server fills before any event is loaded. They hold nothing that a restore would lose.
-var bookkeeping = []string{"schema_migrations", "logs", "audit_queue"}
+var bookkeeping = []string{"schema_migrations", "logs", "audit_queue", "people_progress"}
 
 // held names the tables that hold rows which must not be lost, with their numbers; empty when there are none.
 func held(counts map[string]uint64) string {

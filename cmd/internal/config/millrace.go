@@ -9,6 +9,9 @@ import (
 	"github.com/millrace/millrace/cmd/internal/admin"
 	"github.com/millrace/millrace/cmd/internal/logging"
 	"github.com/millrace/millrace/ingest"
+	"github.com/millrace/millrace/people"
+	"github.com/millrace/millrace/people/erase"
+	"github.com/millrace/millrace/people/segment"
 	"github.com/millrace/millrace/pipeline"
 	"github.com/millrace/millrace/query"
 	"github.com/millrace/millrace/schema"
@@ -32,6 +35,9 @@ type Config struct {
 	Sink       sink.Config                `yaml:"sink"`
 	Query      query.Config               `yaml:"query"`
 	Properties promote.Config             `yaml:"properties"`
+	People     people.Config              `yaml:"people"`
+	Segments   segment.Config             `yaml:"segments"`
+	Erase      erase.Config               `yaml:"erase"`
 	Admin      admin.Config               `yaml:"admin"`
 	Log        logging.Config             `yaml:"log"`
 }
@@ -57,6 +63,9 @@ func Default() Config {
 		Sink:       sink.DefaultConfig(),
 		Query:      query.DefaultConfig(),
 		Properties: promote.DefaultConfig(),
+		People:     people.DefaultConfig(),
+		Segments:   segment.DefaultConfig(),
+		Erase:      erase.DefaultConfig(),
 		Admin:      admin.DefaultConfig(),
 		Log:        logging.DefaultConfig(),
 	}
@@ -79,7 +88,7 @@ func (c *Config) ApplyProfile(name string) error {
 func (c Config) Validate() error {
 	errs := []error{
 		c.Ingest.Validate(), c.Limits.Validate(), c.Pipeline.Validate(), c.Broker.Validate(), c.ClickHouse.Validate(), c.Retention.Validate(), c.Sink.Validate(),
-		c.Query.Validate(), c.Properties.Validate(), c.Admin.Validate(), c.Log.Validate(),
+		c.Query.Validate(), c.Properties.Validate(), c.People.Validate(), c.Segments.Validate(), c.Erase.Validate(), c.Admin.Validate(), c.Log.Validate(),
 	}
 	if strings.TrimSpace(c.Data) == "" {
 		errs = append(errs, errors.New("data: is empty: name the data directory"))

@@ -34,7 +34,7 @@ type devKey struct {
 
 func newDevKey(text string) *devKey {
 	return &devKey{
-		key:    Key{ID: "dev", Project: 1, Name: "development", Env: "dev", Scopes: Ingest | Query},
+		key:    Key{ID: "dev", Project: 1, Name: "development", Env: "dev", Scopes: Ingest | Query | Manage},
 		secret: NewSecret(text),
 		hash:   sha256.Sum256([]byte(text)),
 	}

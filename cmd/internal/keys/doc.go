@@ -9,12 +9,12 @@
 // everything before its underscore: a mistyped or cut key is refused before anything is looked up, and scanners for leaked secrets
 // find keys without false alarms.
 //
-// DATA/keys.yaml (mode 0600) holds for each key its id, project, name, environment, scope (ingest, query or both), time of creation and the SHA-256 of the secret,
+// DATA/keys.yaml (mode 0600) holds for each key its id, project, name, environment, scope (ingest, query, manage), time of creation and the SHA-256 of the secret,
 // never the secret. A key may have several secrets, which is what rotation needs; all of them are valid. A fast hash is enough, since
 // what it guards is random and long.
 //
 // The one secret kept in clear is the development key, in DATA/dev-key (mode 0600), so that each start can print it. It is made at the
-// first start with the profile dev, and MILLRACE_DEV_KEY replaces it by any text. It belongs to project 1 and has both scopes. The profile prod refuses it.
+// first start with the profile dev, and MILLRACE_DEV_KEY replaces it by any text. It belongs to project 1 and has all scopes. The profile prod refuses it.
 //
 // Lookups read a snapshot and take no lock. The package starts no goroutines.
 package keys

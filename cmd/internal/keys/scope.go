@@ -13,10 +13,11 @@ type Scopes uint8
 const (
 	Ingest Scopes = 1 << iota // send events
 	Query                     // ask questions
+	Manage                    // declare segments, erase people
 )
 
 // scopeNames are the scopes as keys.yaml has them, in the order of their bits.
-var scopeNames = []string{"ingest", "query"}
+var scopeNames = []string{"ingest", "query", "manage"}
 
 // ParseScopes reads names, in any order. ErrBadKey when there is none, or one is unknown or occurs twice.
 func ParseScopes(names []string) (s Scopes, err error) {

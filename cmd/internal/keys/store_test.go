@@ -146,12 +146,12 @@ func TestSeveralSecretsPerKey(t *testing.T) {
 func TestScopes(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, "dev", "mine")
-	if key, ok := s.Lookup([]byte("mine")); !ok || key.Scopes != Ingest|Query {
+	if key, ok := s.Lookup([]byte("mine")); !ok || key.Scopes != Ingest|Query|Manage {
 		t.Errorf("the development key: %+v, %v", key, ok)
 	}
 	want := map[string]Scopes{}
-	for i, scopes := range []Scopes{Ingest, Query, Ingest | Query} {
-		key, err := s.Create("k", uint32(3-i), "prod", scopes)
+	for i, scopes := range []Scopes{Ingest, Query, Ingest | Query, Manage, Query | Manage} {
+		key, err := s.Create("k", uint32(5-i), "prod", scopes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestScopes(t *testing.T) {
 				t.Errorf("got %+v, %v, want %v", key, ok, scopes)
 			}
 		}
-		if got := s.Projects(); !slices.Equal(got, []uint32{1, 2, 3}) {
+		if got := s.Projects(); !slices.Equal(got, []uint32{1, 2, 3, 4, 5}) {
 			t.Errorf("projects %v", got)
 		}
 		s = open(t, dir, "dev", "mine")
@@ -339,7 +339,7 @@ func TestDevKey(t *testing.T) {
 	if _, ok := parse([]byte(dev.Reveal())); !ok {
 		t.Errorf("%q is not well formed", dev.Reveal())
 	}
-	want := Key{ID: "dev", Project: 1, Name: "development", Env: "dev", Scopes: Ingest | Query}
+	want := Key{ID: "dev", Project: 1, Name: "development", Env: "dev", Scopes: Ingest | Query | Manage}
 	expect := func(s *Store, text string, valid bool) {
 		t.Helper()
 		got, ok := s.Lookup([]byte(text))

@@ -29,18 +29,46 @@ const defaultMaxMessageBytes = 1048588
 // Create makes the topics that are missing, as cfg says. log is told what was done.
 func Create(ctx context.Context, c *broker.Client, cfg broker.Config, log func(string)) error {
 	for _, name := range []string{cfg.Topic, cfg.QuarantineTopic} {
-		spec := broker.TopicSpec{Name: name, Partitions: cfg.Partitions, Replication: cfg.Replication, Config: map[string]string{"cleanup.policy": "delete"}}
-		if cfg.Replication > 1 {
-			spec.Config["min.insync.replicas"] = strconv.Itoa(cfg.Replication/2 + 1)
+		if err := create(ctx, c, cfg, name, cfg.Partitions, log); err != nil {
+			return err
 		}
-		switch err := c.CreateTopic(ctx, spec); {
-		case errors.Is(err, broker.ErrTopicExists):
-			log(fmt.Sprintf("topic %s exists", name))
-		case err != nil:
-			return fmt.Errorf("%w: set broker.replication to at most the number of brokers, or let an operator create the topic %s with %d partitions", err, name, cfg.Partitions)
-		default:
-			log(fmt.Sprintf("topic %s created with %d partitions, replication %d", name, cfg.Partitions, cfg.Replication))
-		}
+	}
+	return nil
+}
+
+// CreateJobs makes the topic by whose one partition it is settled who runs the jobs, when it is missing. Nothing is ever written to it.
+func CreateJobs(ctx context.Context, c *broker.Client, cfg broker.Config, name string, log func(string)) error {
+	return create(ctx, c, cfg, name, 1, log)
+}
+
+func create(ctx context.Context, c *broker.Client, cfg broker.Config, name string, partitions int, log func(string)) error {
+	spec := broker.TopicSpec{Name: name, Partitions: partitions, Replication: cfg.Replication, Config: map[string]string{"cleanup.policy": "delete"}}
+	if cfg.Replication > 1 {
+		spec.Config["min.insync.replicas"] = strconv.Itoa(cfg.Replication/2 + 1)
+	}
+	switch err := c.CreateTopic(ctx, spec); {
+	case errors.Is(err, broker.ErrTopicExists):
+		log(fmt.Sprintf("topic %s exists", name))
+	case err != nil:
+		return fmt.Errorf("%w: set broker.replication to at most the number of brokers, or let an operator create the topic %s with %d partitions", err, name, partitions)
+	default:
+		log(fmt.Sprintf("topic %s created with %d partitions, replication %d", name, partitions, cfg.Replication))
+	}
+	return nil
+}
+
+// InspectJobs demands that the topic of CreateJobs is there, with one partition: with more, several processes would run the jobs at once.
+func InspectJobs(ctx context.Context, c *broker.Client, name string) error {
+	md, err := c.Metadata(ctx, name)
+	if err != nil {
+		return err
+	}
+	topic := md.Topics[name]
+	if topic.Err != nil {
+		return fmt.Errorf("%w: %s (%w): run `millrace migrate up`, which creates it, or set people.topic", ErrMissing, name, topic.Err)
+	}
+	if n := len(topic.Partitions); n != 1 {
+		return fmt.Errorf("topic %s has %d partitions and must have 1, so that the jobs run in one place: name another one in people.topic", name, n)
 	}
 	return nil
 }

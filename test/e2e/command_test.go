@@ -21,7 +21,7 @@ func TestMisuse(t *testing.T) {
 		{"migrate stats", `unknown command "stats" for "millrace migrate", did you mean status? (see millrace migrate --help)`},
 		{"serve now", `unknown command "now" for "millrace serve" (see millrace serve --help)`},
 		{"serve --lisen x", `unknown flag: --lisen (see millrace serve --help)`},
-		{"serve --role both", `--role is "both": choose all, ingest, sink or query`},
+		{"serve --role both", `--role is "both": choose all, ingest, sink, query or jobs`},
 		{"keys create", `accepts 1 arg(s), received 0 (see millrace keys create --help)`},
 	} {
 		out, code := command(t, strings.Fields(c.args)...)

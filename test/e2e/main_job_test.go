@@ -50,6 +50,28 @@ type wire struct {
 	}
 }
 
+// segment makes calls, a JSON array, with the real SDK, and returns what it sent.
+func (s *server) segment(scenario string) (bodies []wire) {
+	s.t.Helper()
+	cmd := exec.Command("node", "segment.mjs", "http://"+s.ports["ingest"], devKey)
+	cmd.Dir = "sdk"
+	cmd.Stdin = strings.NewReader(scenario)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Fatalf("SDK: %v\n%s\n(make deps installs it)", err, stderr.String())
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		var w wire
+		if err := json.Unmarshal([]byte(line), &w); err != nil {
+			s.t.Fatalf("%v: %s", err, line)
+		}
+		bodies = append(bodies, w)
+	}
+	return bodies
+}
+
 // TestSegmentSDK sends with the real SDK and compares each row, field by field, with the bytes that went over the wire.
 func TestSegmentSDK(t *testing.T) {
 	s := start(t, t.TempDir())
@@ -63,25 +85,11 @@ func TestSegmentSDK(t *testing.T) {
 		{"call":"group","with":{"userId":"u-1","groupId":"g-1","traits":{"name":"ACME"}}},
 		{"call":"alias","with":{"userId":"u-1","previousId":"anon-1"}}
 	]`
-	cmd := exec.Command("node", "segment.mjs", "http://"+s.ports["ingest"], devKey)
-	cmd.Dir = "sdk"
-	cmd.Stdin = strings.NewReader(scenario)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("SDK: %v\n%s\n(make deps installs it)", err, stderr.String())
-	}
 	names := map[string]string{"identify": "$identify", "page": "$pageview", "screen": "$screen", "group": "$group", "alias": "$alias"}
+	bodies := s.segment(scenario)
 	sent := 0
-	var bodies []wire
-	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
-		var w wire
-		if err := json.Unmarshal([]byte(line), &w); err != nil {
-			t.Fatalf("%v: %s", err, line)
-		}
+	for _, w := range bodies {
 		sent += len(w.Batch)
-		bodies = append(bodies, w)
 	}
 	if sent != 8 {
 		t.Fatalf("the SDK sent %d events", sent)

@@ -27,10 +27,10 @@ type reply struct {
 
 type column struct{ Name, Type string }
 
-// ask posts a question with a key.
-func (s *server) ask(question, key, body string) reply {
+// onQuery sends a request to the query listener, with a key.
+func (s *server) onQuery(method, path, key, body string) (status int, raw []byte) {
 	s.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, "http://"+s.ports["query"]+"/v1/query/"+question, strings.NewReader(body))
+	req, err := http.NewRequest(method, "http://"+s.ports["query"]+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -41,11 +41,17 @@ func (s *server) ask(question, key, body string) reply {
 		s.t.Fatal(err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read from
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
+	if raw, err = io.ReadAll(resp.Body); err != nil {
 		s.t.Fatal(err)
 	}
-	r := reply{Status: resp.StatusCode, Raw: string(raw)}
+	return resp.StatusCode, raw
+}
+
+// ask posts a question with a key.
+func (s *server) ask(question, key, body string) reply {
+	s.t.Helper()
+	status, raw := s.onQuery(http.MethodPost, "/v1/query/"+question, key, body)
+	r := reply{Status: status, Raw: string(raw)}
 	if err := json.Unmarshal(raw, &r); err != nil {
 		s.t.Fatalf("%s: %v: %s", question, err, raw)
 	}

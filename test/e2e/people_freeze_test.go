@@ -62,9 +62,7 @@ SELECT countIf(toUInt64(splitByChar('_', _part)[2]) > since AND bitShiftRight(ve
 
 // Of several processes that run the job one leads. Frozen for longer than its session it leads no longer and does not know: what it still writes when it thaws must count for nothing.
 func TestPeopleSurviveAFrozenLeader(t *testing.T) {
-	if os.Getenv("MILLRACE_TEST_LONG") == "" {
-		t.Skip("takes most of a minute: MILLRACE_TEST_LONG=1 runs it, as make test-people does")
-	}
+	long(t)
 	rounds, seed := schedule(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	c := &crowd{t: t, dir: t.TempDir(), keys: map[int]string{}, sent: map[string]bool{}}

@@ -202,6 +202,9 @@ func (c *crowd) judge() moment {
 	})
 	members := s.lines("SELECT format('{} {} {}', toString(project_id), segment, toString(person_h)) AS row FROM millrace.segment_members_q")
 	mustMatch(t, "segment_members_q", slices.Clone(members), truth.members)
+	if t.Failed() {
+		t.Log("the last builds:\n" + strings.Join(s.lines("SELECT format('{} {} {} of {}: {}, {} members, {}', toString(project_id), segment, toString(build), toString(at), toString(state), toString(size), note) AS row FROM millrace.segment_builds FINAL ORDER BY at DESC LIMIT 40"), "\n"))
+	}
 	now := moment{map[string]time.Time{}, map[string]map[string]bool{}}
 	for _, row := range s.lines("SELECT format('{} {} {}', toString(project_id), segment, toString(max(toUnixTimestamp64Milli(at)))) AS row FROM millrace.segment_sizes_q GROUP BY project_id, segment") {
 		f := strings.Fields(row)

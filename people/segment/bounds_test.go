@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,9 @@ func testSwitchIsAtomic(w *world) {
 
 // A build that needs more than its memory works on disk; one that cannot fails, says so, and leaves the members as they were.
 func testMemoryIsBounded(w *world) {
+	if os.Getenv("MILLRACE_TEST_LONG") != "1" {
+		w.t.Skip("takes long, for it needs many persons: MILLRACE_TEST_LONG=1 runs it, as make test-people does")
+	}
 	t := w.t
 	const users = 1_100_000
 	w.did(1, "buy", "anna")

@@ -95,7 +95,7 @@ test-people: deps build ## identities, profiles, segments and erasures against b
 	@echo '== test-people'
 	@set -o pipefail; { \
 		MILLRACE_TEST_SEEDS=$$(($(SEEDS) * 50)) $(GO) test -count=1 -timeout 9m -v ./people/identity ./people/profile && \
-		MILLRACE_TEST_SEEDS=$(SEEDS) MILLRACE_TEST_LONG=1 $(GO) test -count=1 -timeout 20m -v ./people ./people/segment ./people/erase ./people/api ./cmd/internal/erased ./schema/clickhouse/question && \
+		MILLRACE_TEST_SEEDS=$(SEEDS) MILLRACE_TEST_LONG=1 $(GO) test -count=1 -timeout 20m -v ./people ./people/segment ./people/erase ./people/api ./cmd/internal/erased ./schema/clickhouse/question ./bench/people && \
 		$(GO) test -count=1 -timeout 9m -v -run 'Erased' ./pipeline ./sink && \
 		MILLRACE_TEST_LONG=1 $(GO) test -count=1 -timeout 9m -v -run 'TestPeople' ./test/e2e; \
 	} | grep -vE '^(=== |PASS$$|\s*--- PASS|\s*[0-9/]+ [0-9:]+ INFO|\?)'

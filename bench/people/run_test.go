@@ -49,6 +49,9 @@ func small(t *testing.T) Options {
 }
 
 func TestRun(t *testing.T) {
+	if os.Getenv("MILLRACE_TEST_LONG") != "1" {
+		t.Skip("takes long, for it builds and runs a server: MILLRACE_TEST_LONG=1 runs it, as make test-people does")
+	}
 	o := small(t)
 	phases := map[string]bool{}
 	o.Progress = func(phase string, _, _ uint64) { phases[phase] = true }

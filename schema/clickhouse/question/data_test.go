@@ -23,7 +23,7 @@ import (
 const seedsVariable = "MILLRACE_TEST_SEEDS"
 
 const (
-	usualSeeds = 6
+	usualSeeds = 12
 	mostSeeds  = 10_000
 	// controlSeeds are those that controls of the comparison itself may look at, and the least that are loaded: with fewer, some mistakes would show by chance only.
 	controlSeeds = 52

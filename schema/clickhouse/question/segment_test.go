@@ -23,9 +23,6 @@ type moment struct {
 	at time.Time
 }
 
-// segmentSeeds are the least data sets that segments are compared on: so many make more than a hundred rules.
-const segmentSeeds = 12
-
 func (m moment) Build(database string, project uint32) (question.Statement, error) {
 	return m.Segment.Build(database, project, m.at)
 }
@@ -43,7 +40,7 @@ func TestSegmentsHaveTheirMembers(t *testing.T) {
 	var all []event
 	populations := map[uint32]*population{}
 	var rows peopleRows
-	for seed := range max(n, segmentSeeds) {
+	for seed := range max(n, usualSeeds) {
 		events := generate(seed)
 		r := rand.New(rand.NewPCG(uint64(seed), 41))
 		for i := range events {
@@ -80,7 +77,7 @@ func TestSegmentsHaveTheirMembers(t *testing.T) {
 		note(seen, c.Where)
 	}
 	t.Logf("%d segments, %d of them with some of the persons: %v", len(corpus), some, seen)
-	if len(corpus) < 100+segmentSeeds*leavesPerSeed || some*3 < len(corpus) {
+	if len(corpus) < 100+usualSeeds*leavesPerSeed || some*3 < len(corpus) {
 		t.Errorf("%d segments, %d of them with some persons and not all: they show too little", len(corpus), some)
 	}
 	for _, kind := range []string{

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/bench/observe"
 	"github.com/millrace/millrace/bench/sheet"
+	"github.com/millrace/millrace/internal/enginetest"
 )
 
 // patience bounds a test's whole run.
@@ -49,9 +50,7 @@ func small(t *testing.T) Options {
 }
 
 func TestRun(t *testing.T) {
-	if os.Getenv("MILLRACE_TEST_LONG") != "1" {
-		t.Skip("takes long, for it builds and runs a server: MILLRACE_TEST_LONG=1 runs it, as make test-people does")
-	}
+	enginetest.Long(t, "builds and runs a server")
 	o := small(t)
 	phases := map[string]bool{}
 	o.Progress = func(phase string, _, _ uint64) { phases[phase] = true }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
+	"github.com/millrace/millrace/internal/enginetest"
 	"github.com/millrace/millrace/schema/clickhouse/question"
 )
 
@@ -79,9 +79,7 @@ func testSwitchIsAtomic(w *world) {
 
 // A build that needs more than its memory works on disk; one that cannot fails, says so, and leaves the members as they were.
 func testMemoryIsBounded(w *world) {
-	if os.Getenv("MILLRACE_TEST_LONG") != "1" {
-		w.t.Skip("takes long, for it needs many persons: MILLRACE_TEST_LONG=1 runs it, as make test-people does")
-	}
+	enginetest.Long(w.t, "needs many persons")
 	t := w.t
 	const users = 1_100_000
 	w.did(1, "buy", "anna")

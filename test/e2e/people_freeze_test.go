@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/internal/enginetest"
 )
 
 var tookEpoch = regexp.MustCompile(`"msg":"leads".*"epoch":([0-9]+)`)
@@ -62,7 +64,7 @@ SELECT countIf(toUInt64(splitByChar('_', _part)[2]) > since AND bitShiftRight(ve
 
 // Of several processes that run the job one leads. Frozen for longer than its session it leads no longer and does not know: what it still writes when it thaws must count for nothing.
 func TestPeopleSurviveAFrozenLeader(t *testing.T) {
-	long(t)
+	enginetest.Long(t, "waits for sessions to end")
 	rounds, seed := schedule(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	c := &crowd{t: t, dir: t.TempDir(), keys: map[int]string{}, sent: map[string]bool{}}

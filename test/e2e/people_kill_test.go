@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/internal/enginetest"
 	"github.com/millrace/millrace/schema"
 )
 
@@ -71,7 +72,7 @@ func schedule(t *testing.T) (rounds int, seed uint64) {
 // A person is the same whoever works it out, however often that one is killed: with ids that are named together and taken apart, properties, and segments that are built and announced, for some
 // 150 ids in two projects, what is in the tables in the end is what follows from table events alone. MILLRACE_PEOPLE_ROUNDS makes the test longer, MILLRACE_PEOPLE_SEED repeats the schedule of one.
 func TestPeopleSurviveKillNine(t *testing.T) {
-	long(t)
+	enginetest.Long(t, "kills servers again and again")
 	rounds, seed := schedule(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	c := &crowd{t: t, dir: t.TempDir(), keys: map[int]string{}, sent: map[string]bool{}}

@@ -111,14 +111,6 @@ func tail(text string, lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// long skips a test that takes most of a minute, unless those are wanted.
-func long(t *testing.T) {
-	t.Helper()
-	if os.Getenv("MILLRACE_TEST_LONG") != "1" {
-		t.Skip("takes most of a minute: MILLRACE_TEST_LONG=1 runs it, as make test-people does")
-	}
-}
-
 // eventually polls until ok or the deadline: the one way in which these tests wait.
 func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
 	t.Helper()

@@ -4,19 +4,17 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/millrace/millrace/internal/enginetest"
 	"github.com/millrace/millrace/schema/clickhouse/question"
 )
 
 // A condition on segments says the same as one that lists all ids of their members: in every question, of all events and of steps.
 func TestQuestionsOfSegments(t *testing.T) {
-	if os.Getenv("MILLRACE_TEST_LONG") != "1" {
-		t.Skip("takes long, for it asks every kind of question of seven projects: MILLRACE_TEST_LONG=1 runs it, as make test-people does")
-	}
+	enginetest.Long(t, "asks every kind of question of seven projects")
 	s := startFor(t, 2)
 	var all []event
 	data := map[uint32][]event{}

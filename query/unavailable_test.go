@@ -45,8 +45,9 @@ func TestEngineUnavailable(t *testing.T) {
 		for range 20 {
 			r := wrong.sql("SELECT 1")
 			r.mustBe(t, codeEngineUnavailable)
+			said := strings.ReplaceAll(string(r.body), r.header.Get("X-Request-Id"), "") // any digits may be in it
 			for _, never := range []string{"p1_", accountPassword, "516", "assword"} {
-				if strings.Contains(string(r.body), never) {
+				if strings.Contains(said, never) {
 					t.Errorf("the answer has %q: %s", never, r)
 				}
 			}

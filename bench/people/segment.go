@@ -113,6 +113,9 @@ func (r *run) segments(ctx context.Context) error {
 	return nil
 }
 
+// mostUntracked is what a thread of the server may use before it counts, by default; a small limit would not be noticed.
+const mostUntracked = 4 << 20
+
 // build finds the members once.
 func (r *run) build(ctx context.Context, s *question.Segment, memory int) (build uuid.UUID, one priced, err error) {
 	q, err := s.Build(r.server.database, project, r.o.Until)
@@ -123,7 +126,8 @@ func (r *run) build(ctx context.Context, s *question.Segment, memory int) (build
 	q.Params["segment_name"], q.Params["build"], q.Params["moment"] = s.Name, build.String(), instant(r.o.Until)
 	id, took, err := r.server.exec(ctx, buildSQL+q.Text+"\n)", q.Params,
 		schema.Setting{Name: "max_memory_usage", Value: strconv.Itoa(memory)}, schema.Setting{Name: "max_bytes_before_external_group_by", Value: strconv.Itoa(memory / 2)},
-		schema.Setting{Name: "max_bytes_before_external_sort", Value: strconv.Itoa(memory / 2)})
+		schema.Setting{Name: "max_bytes_before_external_sort", Value: strconv.Itoa(memory / 2)},
+		schema.Setting{Name: "max_untracked_memory", Value: strconv.Itoa(min(memory/16, mostUntracked))})
 	return build, pricedAs(id, took), err
 }
 

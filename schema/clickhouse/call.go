@@ -32,19 +32,27 @@ func (db *DB) Do(ctx context.Context, c Call, f func(ctx context.Context) error)
 	for name, value := range c.Params {
 		escaped[name] = EscapeParameter(value)
 	}
+	// After a success it must not end: the driver's watch over an insert may look late, find it ended, and close the connection, which by then serves another statement.
 	query, drop := context.WithCancel(context.WithoutCancel(ctx))
-	defer drop()
 	over, joined := make(chan struct{}), make(chan struct{})
 	unwatch := context.AfterFunc(ctx, func() {
 		defer close(joined)
 		db.kill(query, c.ID, over)
-		drop()
+		select {
+		case <-over:
+		default:
+			drop()
+		}
 	})
 	err := f(clickhouse.Context(query, clickhouse.WithQueryID(c.ID), clickhouse.WithSettings(settings), clickhouse.WithParameters(escaped)))
 	if close(over); !unwatch() {
 		<-joined
 	}
-	if err != nil && ctx.Err() != nil {
+	if err == nil {
+		return nil
+	}
+	drop()
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return err

@@ -48,3 +48,20 @@ func TestDoEndsStatements(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// The context of a statement that succeeded does not end, for the driver may still watch it on behalf of a connection that serves another statement; that of one that failed does.
+func TestDoEndsContextsOfFailures(t *testing.T) {
+	db := migrated(t, enginetest.ClickHouse(t), "contexts")
+	failure := errors.New("failed")
+	for _, want := range []error{nil, failure} {
+		ctx, cancel := context.WithCancel(within(t))
+		var seen context.Context
+		err := db.Do(ctx, Call{ID: "context"}, func(ctx context.Context) error {
+			seen = ctx
+			return want
+		})
+		if cancel(); !errors.Is(err, want) || (seen.Err() != nil) != (want != nil) {
+			t.Errorf("want %v, got %v, and the context has %v", want, err, seen.Err())
+		}
+	}
+}

@@ -38,6 +38,12 @@ func within(t testing.TB) context.Context {
 // await returns when the condition holds.
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
+	awaitFor(t, patience, what, holds)
+}
+
+// awaitFor is await with a patience of its own.
+func awaitFor(t testing.TB, patience time.Duration, what string, holds func() bool) {
+	t.Helper()
 	deadline := time.After(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -45,7 +51,7 @@ func await(t testing.TB, what string, holds func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("still not so: %s", what)
+			t.Fatalf("still not so after %v: %s", patience, what)
 		}
 	}
 }
@@ -73,6 +79,10 @@ type lab struct {
 	tables clickhouse.Config
 	db     *clickhouse.DB
 	cfg    Config
+	told   journal
+
+	jobs     []*running // all that were started
+	reported sync.Once
 
 	mu        sync.Mutex
 	confirmed map[source]uint64
@@ -115,7 +125,7 @@ func newLab(t testing.TB, e engines) *lab {
 	cfg.SessionTimeout, cfg.HeartbeatInterval, cfg.RebalanceTimeout = 6*time.Second, 100*time.Millisecond, time.Second
 	cfg.JoinBackoff, cfg.Interval, cfg.MaxIDs = 10*time.Millisecond, 10*time.Millisecond, 5
 	cfg.RangeOffsets, cfg.ProfileChunk = 150, 40
-	return &lab{t: t, client: client, tables: tables, db: db, cfg: cfg, confirmed: map[source]uint64{}, next: map[source]uint64{}}
+	return &lab{t: t, client: client, tables: tables, db: db, cfg: cfg, told: journal{t: t}, confirmed: map[source]uint64{}, next: map[source]uint64{}}
 }
 
 // running is a job that runs.
@@ -129,9 +139,8 @@ type running struct {
 func (l *lab) run(change func(*Job)) *running {
 	l.t.Helper()
 	r := &running{set: metrics.NewSet()}
-	j, err := New(l.cfg, Deps{
-		Broker: l.client, ClickHouse: l.tables, Confirmed: l.ask, Logger: slog.New(slog.NewTextHandler(logs{l.t}, nil)), Metrics: r.set,
-	})
+	log := slog.New(slog.NewTextHandler(&l.told, &slog.HandlerOptions{Level: slog.LevelDebug})).With("job", len(l.jobs))
+	j, err := New(l.cfg, Deps{Broker: l.client, ClickHouse: l.tables, Confirmed: l.ask, Logger: log, Metrics: r.set})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -148,18 +157,74 @@ func (l *lab) run(change func(*Job)) *running {
 			l.t.Error(err)
 		}
 	})
-	l.t.Cleanup(r.stop)
+	l.jobs = append(l.jobs, r)
+	l.t.Cleanup(func() {
+		l.reported.Do(l.report) // before the first of them is stopped
+		r.stop()
+	})
 	return r
 }
 
-// logs go to the log of the test.
-type logs struct{ t testing.TB }
+// leadPatience is for a job that has no other beside it: the session of one that died, and a takeover.
+const leadPatience = 30 * time.Second
 
-func (l logs) Write(b []byte) (int, error) {
-	if os.Getenv("MILLRACE_TEST_LOGS") != "" {
-		l.t.Log(strings.TrimSpace(string(b)))
+// awaitEpoch returns the epoch of a job when it leads.
+func (l *lab) awaitEpoch(r *running) (epoch uint64) {
+	l.t.Helper()
+	awaitFor(l.t, leadPatience, "the job leads", func() bool {
+		if s := r.status.Load(); s != nil && s.leads {
+			epoch = s.epoch
+		}
+		return epoch != 0
+	})
+	return epoch
+}
+
+// report says how things are when a test has failed.
+func (l *lab) report() {
+	if !l.t.Failed() {
+		return
 	}
-	return len(b), nil
+	for i, r := range l.jobs {
+		detail, err := r.Check(context.Background())
+		l.t.Logf("job %d: %q, error %v", i, detail, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leadPatience) // the broker may be what is wrong
+	defer cancel()
+	group, err := l.client.DescribeGroup(ctx, l.cfg.Group)
+	l.t.Logf("group %s: %+v, error %v", l.cfg.Group, group, err)
+	offsets, err := l.client.FetchOffsets(ctx, l.cfg.Group, l.cfg.Topic, []int32{0})
+	l.t.Logf("its commit: %+v, error %v", offsets, err)
+	l.t.Logf("what the jobs have logged last:\n%s", &l.told)
+}
+
+// journal holds the last lines that were logged. Safe for concurrent use.
+type journal struct {
+	t     testing.TB
+	mu    sync.Mutex
+	lines []string // guarded by mu
+}
+
+// journalLines are enough for some generations of a group.
+const journalLines = 100
+
+func (j *journal) Write(line []byte) (int, error) {
+	if os.Getenv("MILLRACE_TEST_LOGS") != "" {
+		j.t.Log(strings.TrimSpace(string(line)))
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.lines) == journalLines {
+		j.lines = slices.Delete(j.lines, 0, 1)
+	}
+	j.lines = append(j.lines, string(line))
+	return len(line), nil
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Join(j.lines, "")
 }
 
 // ask is what sinks would have committed.
@@ -177,7 +242,7 @@ func (l *lab) ask(context.Context) ([]Confirmed, error) {
 func (l *lab) load(events []*said) {
 	l.t.Helper()
 	ctx := within(l.t)
-	b, err := l.db.Conn().PrepareBatch(ctx, "INSERT INTO "+l.db.Database()+".events (project_id, type, event, ts, event_id, distinct_id, user_id, anonymous_id, previous_id, group_id, user_h, traits, _log, _partition, _offset)")
+	b, err := l.db.Conn().PrepareBatch(ctx, "INSERT INTO "+l.db.Database()+".events (project_id, type, dialect, event, ts, event_id, distinct_id, user_id, anonymous_id, previous_id, group_id, user_h, traits, _log, _partition, _offset)")
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -186,7 +251,7 @@ func (l *lab) load(events []*said) {
 		s := source{e.log, e.partition}
 		e.offset = l.next[s]
 		l.next[s] += 1 + uint64(len(l.events)%3) // some records have no row
-		if err := b.Append(e.project, e.typ, e.typ, time.UnixMilli(e.ts).UTC(), uuid.UUID(e.id), e.distinct, e.user, e.anonymous, e.previous, e.group,
+		if err := b.Append(e.project, e.typ, e.dialect, e.typ, time.UnixMilli(e.ts).UTC(), uuid.UUID(e.id), e.distinct, e.user, e.anonymous, e.previous, e.group,
 			city.CH64([]byte(e.distinct)), e.traits(), e.log, e.partition, e.offset); err != nil {
 			l.t.Fatal(err)
 		}
@@ -307,7 +372,7 @@ func seeds(t testing.TB, usual int) int {
 // said is an event.
 type said struct {
 	project                                    uint32
-	typ                                        string
+	typ, dialect                               string
 	distinct, user, anonymous, previous, group string
 	ts                                         int64
 	id                                         [16]byte
@@ -320,7 +385,7 @@ type said struct {
 // deed is an operation on a property.
 type deed struct{ op, name, value string }
 
-var operators = []string{"$set", "$set_once", "$add", "$append", "$unset"}
+var operators = []string{"$clear", "$set", "$set_once", "$add", "$append", "$concat", "$prepend", "$union", "$remove", "$unset"}
 
 // traits writes the deeds as clients do.
 func (e *said) traits() string {
@@ -336,6 +401,10 @@ func (e *said) traits() string {
 	}
 	var members []string
 	for op, some := range parts {
+		if op == "$clear" {
+			members = append(members, `"$clear": true`)
+			continue
+		}
 		members = append(members, strconv.Quote(op)+":{"+strings.Join(some, ",")+"}")
 	}
 	return "{" + strings.Join(members, ",") + "}"
@@ -363,6 +432,9 @@ func random(r *rand.Rand, project uint32, n int) []*said {
 			if r.IntN(5) == 0 {
 				e.user = pick()
 			}
+			if r.IntN(6) == 0 {
+				e.user, e.anonymous = "", e.distinct
+			}
 		case k < 8:
 			e.typ, e.previous = "alias", pick()
 		case k < 10:
@@ -371,6 +443,9 @@ func random(r *rand.Rand, project uint32, n int) []*said {
 			e.typ, e.previous = "unmerge", pick()
 		case k < 15:
 			e.typ, e.group = "group", fmt.Sprint("g", r.IntN(3))
+		case k < 17:
+			// Said by every event in some dialects, by none in the others.
+			e.typ, e.dialect, e.user, e.anonymous = "track", []string{"amplitude", "mixpanel", "segment", "posthog"}[r.IntN(4)], e.distinct, pick()
 		default:
 			e.typ = "track"
 		}
@@ -384,12 +459,20 @@ func random(r *rand.Rand, project uint32, n int) []*said {
 
 // do gives an event traits.
 func (e *said) do(r *rand.Rand) {
-	value := func() string { return []string{`1`, `2`, `"x"`, `null`, `[1]`, `{"a":1}`, `true`}[r.IntN(7)] }
+	value := func() string {
+		return []string{`1`, `2`, `"x"`, `null`, `[1]`, `{"a":1}`, `true`, `[2, "x", 2]`, `[[1]]`}[r.IntN(9)]
+	}
 	if e.plain = r.IntN(3) == 0; e.plain {
 		e.does = []deed{{"$set", "a", value()}}
 		return
 	}
 	for _, op := range operators {
+		if op == "$clear" {
+			if r.IntN(15) == 0 {
+				e.does = append(e.does, deed{op, "", "true"})
+			}
+			continue
+		}
 		for _, name := range []string{"a", "b", "c", "d"} {
 			if r.IntN(7) > 0 {
 				continue

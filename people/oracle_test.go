@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/go-faster/city"
@@ -59,8 +60,15 @@ func judge(events []*said, maxIDs int) *world {
 		if e.user != "" {
 			user.text = e.user
 		}
-		switch e.typ {
+		says := e.typ
+		if e.typ == "track" && (e.dialect == "amplitude" || e.dialect == "mixpanel") {
+			says = "identify"
+		}
+		switch says {
 		case "identify":
+			if e.user == "" && e.distinct == e.anonymous {
+				continue
+			}
 			knownUsers[user], named[user] = true, true
 			for _, other := range []string{e.anonymous, e.distinct} {
 				if other != "" && other != user.text {
@@ -190,8 +198,16 @@ func properties(events []*said, whose func(*said) bool) string {
 				if !there || isList {
 					state[d.name] = append(slices.Clone(list), v)
 				}
+			case "$concat", "$prepend", "$union", "$remove":
+				if list, isList := old.([]any); !there || isList {
+					if changed := relisted(d.op, list, v); there || len(changed) > 0 {
+						state[d.name] = changed
+					}
+				}
 			case "$unset":
 				delete(state, d.name)
+			case "$clear":
+				clear(state)
 			}
 		}
 	}
@@ -203,6 +219,28 @@ func properties(events []*said, whose func(*said) bool) string {
 		panic(err)
 	}
 	return string(text)
+}
+
+// relisted is a new list, as an operation makes it of another.
+func relisted(op string, list []any, v any) []any {
+	same := func(x any) func(any) bool { return func(y any) bool { return reflect.DeepEqual(x, y) } }
+	items, several := v.([]any)
+	if !several {
+		items = []any{v}
+	}
+	if op == "$prepend" {
+		return append(append([]any{}, items...), list...)
+	}
+	list = append([]any{}, list...)
+	for _, item := range items {
+		switch {
+		case op == "$remove":
+			list = slices.DeleteFunc(list, same(item))
+		case op == "$concat" || !slices.ContainsFunc(list, same(item)):
+			list = append(list, item)
+		}
+	}
+	return list
 }
 
 func (w *world) profiles() (rows []string) {

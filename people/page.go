@@ -126,7 +126,7 @@ func (p *page) addTraits(e *event) {
 	key := identity.Key{Project: e.Project, H: city.CH64([]byte(id))}
 	for _, o := range read {
 		row := profile.Row{Name: o.Name, Op: o.Op, TS: e.Place.TS, Log: e.Place.Log, Partition: e.Place.Partition, Offset: e.Place.Offset, Value: o.Value}
-		if o.Op != profile.Set && o.Op != profile.Unset { // of these only the latest matters, so one slot is enough
+		if o.Op.PerEvent() {
 			row.Slot = e.Place.EventID
 		}
 		p.operations = append(p.operations, operation{key, whose, id, row})

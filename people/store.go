@@ -120,7 +120,7 @@ func (s *store) overrides(ctx context.Context, each func(k identity.Key, person 
 
 // events reads what concerns people in the spans. e is good during the call.
 func (s *store) events(ctx context.Context, spans []span, each func(e *event)) error {
-	p := parameters{}
+	p := parameters{"linking": "['" + strings.Join(identity.Linking[:], "','") + "']"}
 	conditions := make([]string, len(spans))
 	for i, at := range spans {
 		n := strconv.Itoa(i)
@@ -130,13 +130,13 @@ func (s *store) events(ctx context.Context, spans []span, each func(e *event)) e
 	}
 	var e event
 	var id uuid.UUID
-	return s.query(ctx, `SELECT project_id, type, distinct_id, user_id, anonymous_id, previous_id, group_id, traits, toUnixTimestamp64Milli(ts), _log, _partition, _offset, event_id
-FROM `+s.table("events")+" WHERE (type IN ('identify', 'alias', 'merge', 'unmerge') OR traits != '') AND ("+strings.Join(conditions, " OR ")+")", p,
+	return s.query(ctx, `SELECT project_id, type, dialect, distinct_id, user_id, anonymous_id, previous_id, group_id, traits, toUnixTimestamp64Milli(ts), _log, _partition, _offset, event_id
+FROM `+s.table("events")+" WHERE (type IN ('identify', 'alias', 'merge', 'unmerge') OR traits != '' OR user_id != '' AND anonymous_id != '' AND has({linking:Array(String)}, dialect)) AND ("+strings.Join(conditions, " OR ")+")", p,
 		func() {
 			e.Place.EventID = id
 			each(&e)
 		},
-		&e.Project, &e.Type, &e.DistinctID, &e.UserID, &e.AnonymousID, &e.PreviousID, &e.group, &e.traits, &e.Place.TS, &e.Place.Log, &e.Place.Partition, &e.Place.Offset, &id)
+		&e.Project, &e.Type, &e.Dialect, &e.DistinctID, &e.UserID, &e.AnonymousID, &e.PreviousID, &e.group, &e.traits, &e.Place.TS, &e.Place.Log, &e.Place.Partition, &e.Place.Offset, &id)
 }
 
 // past returns the partitions of all logs that events has, but of those of the present.

@@ -53,6 +53,7 @@ func (w *world) everywhere() {
 	last := func(value string) []any { return []any{hour, uint16(eventsLog), uint16(0), uint64(1), value} }
 	w.insert("profile_ops (project_id, subject, subject_h, name, op, slot, id, last)",
 		[]any{project, "user", hashID(victim), "email", "set", uuid.Nil, victim, last(`"` + mail + `"`)},
+		[]any{project, "user", hashID(victim), "", "clear", uuid.Nil, victim, last("")},
 		[]any{project, "group", hashID(victim), "plan", "set", uuid.Nil, "a group of this hash", last(`"pro"`)},
 		[]any{project, "user", hashID(other), "plan", "set", uuid.Nil, other, last(`"pro"`)})
 	w.insert("profiles (project_id, person_h, distinct_id, props, ids, first_at, updated_at, version, is_deleted)",
@@ -118,7 +119,7 @@ func TestErasedFromEveryTable(t *testing.T) {
 	for _, c := range proof.Runs[0].Counts {
 		got[c.Table] = c.Before
 	}
-	want := map[string]uint64{"events": 43, "quarantine": 4, "identity_edges": 2, "profile_ops": 1, "identity_overrides": 1, "profiles": 1, "user_day": got["user_day"], "sessions": got["sessions"], "segment_members": 1, "segment_changes": 1}
+	want := map[string]uint64{"events": 43, "quarantine": 4, "identity_edges": 2, "profile_ops": 2, "identity_overrides": 1, "profiles": 1, "user_day": got["user_day"], "sessions": got["sessions"], "segment_members": 1, "segment_changes": 1}
 	if !maps.Equal(got, want) || got["user_day"] == 0 || got["sessions"] == 0 {
 		t.Errorf("before: %v, want %v", got, want)
 	}

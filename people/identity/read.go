@@ -2,6 +2,7 @@ package identity
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/go-faster/city"
 
@@ -12,6 +13,7 @@ import (
 type Event struct {
 	Project     uint32
 	Type        string // as in table events
+	Dialect     string // as in table events
 	DistinctID  string
 	UserID      string
 	AnonymousID string
@@ -32,14 +34,26 @@ func Read(e Event) []Edge {
 	case kindNames[Unmerge]:
 		return e.pair(Unmerge, e.DistinctID)
 	}
+	if e.links() {
+		return e.identify()
+	}
 	return nil
+}
+
+// Linking are the dialects in which every event says who is who, because their SDKs have no call of their own for it: apps set the user id, and from then on events bear it beside
+// the device's.
+var Linking = [...]string{schema.DialectAmplitude.String(), schema.DialectMixpanel.String()}
+
+// links tells that e says that the user and the device it bears are one, whatever its type.
+func (e Event) links() bool {
+	return e.UserID != "" && e.AnonymousID != "" && slices.Contains(Linking[:], e.Dialect)
 }
 
 // identify is an edge for each other id that the event bears, or one that only says who is a known user.
 func (e Event) identify() []Edge {
 	known := cmp.Or(e.UserID, e.DistinctID)
-	if illegal(known) {
-		return nil
+	if illegal(known) || e.UserID == "" && (e.DistinctID == e.AnonymousID || e.Dialect == schema.DialectMixpanel.String()) {
+		return nil // the latter are properties of one who may be a visitor still
 	}
 	edge := Edge{Project: e.Project, A: known, AH: hash(known), Kind: Identify, Place: e.Place}
 	var edges []Edge

@@ -30,6 +30,8 @@ func TestRead(t *testing.T) {
 		{"identify of one id, thrice", identity.Event{Type: "identify", DistinctID: "ann", UserID: "ann", AnonymousID: "ann"}, "identify ann -"},
 		{"identify on an illegal device", identity.Event{Type: "identify", DistinctID: "ann", AnonymousID: "00000000-0000-0000-0000-000000000000"}, "identify ann -"},
 		{"identify of an illegal id", identity.Event{Type: "identify", DistinctID: "ann", UserID: "null", AnonymousID: "dev-1"}, ""},
+		{"properties of whoever it is", identity.Event{Type: "identify", Dialect: "mixpanel", DistinctID: "ann"}, ""},
+		{"identify of a visitor", identity.Event{Type: "identify", DistinctID: "dev-1", AnonymousID: "dev-1"}, ""},
 		{"identify of nobody", identity.Event{Type: "identify", AnonymousID: "dev-1"}, ""},
 		{"identify has no use for the previous id", identity.Event{Type: "identify", DistinctID: "ann", PreviousID: "bob"}, "identify ann -"},
 
@@ -51,6 +53,13 @@ func TestRead(t *testing.T) {
 		{"group", identity.Event{Type: "group", DistinctID: "ann", UserID: "ann", AnonymousID: "dev-1"}, ""},
 		{"page", identity.Event{Type: "page", DistinctID: "ann", UserID: "ann", AnonymousID: "dev-1"}, ""},
 		{"screen", identity.Event{Type: "screen", DistinctID: "ann", UserID: "ann", AnonymousID: "dev-1"}, ""},
+		{"track, where every event says it", identity.Event{Type: "track", Dialect: "amplitude", DistinctID: "ann", UserID: "ann", AnonymousID: "dev-1"}, "identify ann dev-1"},
+		{"page, where every event says it", identity.Event{Type: "page", Dialect: "mixpanel", DistinctID: "ann", UserID: "ann", AnonymousID: "dev-1"}, "identify ann dev-1"},
+		{"track without user, where every event says it", identity.Event{Type: "track", Dialect: "amplitude", DistinctID: "dev-1", AnonymousID: "dev-1"}, ""},
+		{"track without device, where every event says it", identity.Event{Type: "track", Dialect: "mixpanel", DistinctID: "ann", UserID: "ann"}, ""},
+		{"track of another dialect", identity.Event{Type: "track", Dialect: "posthog", DistinctID: "ann", UserID: "ann", AnonymousID: "dev-1"}, ""},
+		{"alias, where every event says it", identity.Event{Type: "alias", Dialect: "mixpanel", UserID: "ann", AnonymousID: "dev-1", PreviousID: "bob"}, "alias ann bob"},
+
 		{"no type", identity.Event{DistinctID: "ann", UserID: "bob", AnonymousID: "dev-1", PreviousID: "x"}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

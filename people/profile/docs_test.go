@@ -48,6 +48,10 @@ func TestDocsExample(t *testing.T) {
 	if got := string(props) + "\n"; got != all["json profile"][0] {
 		t.Errorf("the page says %s, it is %s", all["json profile"][0], got)
 	}
+	tab.write(event{id: id + 1, ts: int64(id) + 1, traits: `{"$clear":true,"$set":{"plan":"free"}}`})
+	if props, _, _, _ := Fold(tab.all()); string(props) != `{"plan":"free"}` {
+		t.Errorf("the page says that it ends as {\"plan\":\"free\"}, it is %s", props)
+	}
 }
 
 // Each query of the page runs on the tables as they are, and finds something.

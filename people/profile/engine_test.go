@@ -57,19 +57,20 @@ func TestClickHouseReadsProfiles(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 11))
 	var profiles []string
 	fold := func(rows []Row, why string) {
-		props, _, _, _ := Fold(append(rows, Row{Name: "marker", Op: Set, Value: `"here"`}))
+		props, _, _, _ := Fold(append(rows, Row{Name: "marker", Op: Set, TS: 1000, Value: `"here"`}))
 		if strings.ContainsRune(string(props), '\n') {
 			t.Fatalf("%s: %q has a line feed", why, props)
 		}
 		profiles = append(profiles, string(props))
 	}
 	for _, v := range append(hazards, someValues...) {
-		for _, text := range []string{`{"v":` + v + `}`, `{"$set_once":{"v":` + v + `},"$append":{"w":` + v + `},"$add":{"x":` + v + `}}`} {
+		for _, text := range []string{`{"v":` + v + `}`, `{"$set_once":{"v":` + v + `},"$append":{"w":` + v + `},"$add":{"x":` + v + `}}`, `{"$concat":{"v":[` + v + `]},"$prepend":{"w":` + v + `},"$union":{"x":[1,` + v + `]},"$remove":{"v":1}}`} {
 			var tab table
 			tab.write(event{traits: text})
 			fold(tab.all(), text)
 		}
 		fold([]Row{{Name: "v", Op: Set, Value: v}, {Name: "w\u0001\"\\\u2028", Op: Append, Value: v}}, v)
+		fold([]Row{{Name: "v", Op: Concat, Value: v}, {Name: "v", Op: Prepend, Value: "[" + v + "]"}, {Name: "v", Op: Union, Value: "[0," + v + "]"}, {Name: "v", Op: Remove, Value: v}}, v)
 	}
 	for range 2000 {
 		fold(written(table{}, stream(r)), "a stream")

@@ -6,23 +6,30 @@ import (
 	"github.com/millrace/millrace/schema/scan"
 )
 
-// Fold works out the properties of one person from the rows of all ids that belong to it, or those of a group. Rows may come in any order. Rows of set and unset that are not the latest of
+// Fold works out the properties of one person from the rows of all ids that belong to it, or those of a group. Rows may come in any order. Rows of set, unset and clear that are not the latest of
 // their name make no difference; of rows of another Op with one name and slot, which are one event, the latest counts alone. So it does not matter whether the table has merged its rows.
 //
-// For each name, in the order of time: set replaces, unset removes, set_once sets what has no value, add adds numbers, append lengthens a list. An add or append that meets
-// a value of another kind does nothing.
+// The latest clear takes away what all events before its own have done. Then, for each name, in the order of time: set replaces, unset removes, set_once sets what has no value, add adds numbers, the others change lists. An operation
+// on a number or a list that meets a value of another kind does nothing. Items are equal when their texts are, without white space. A list takes items while it has room, each that fits, at either end.
 //
 // props is a JSON object without white space, its names sorted by their bytes, {} when there are none. first and updated are the times of the earliest and the latest event that it comes
-// from: those whose operation is in a value that is there; 0 when there are none. ignored counts operations that do nothing because of a limit, of a value of another kind, or because the row is none that
+// from: those whose operation has made or changed a value that is there; 0 when there are none. ignored counts operations that do nothing because of a limit, of a value of another kind, or because the row is none that
 // Read makes. rows is only read, and not kept.
 func Fold(rows []Row) (props []byte, first, updated int64, ignored int) {
 	ordered := make([]*Row, 0, len(rows))
+	var cleared *Row // by the latest of them
 	for i := range rows {
-		if r := &rows[i]; r.Op.valid() && legalName(r.Name) {
-			ordered = append(ordered, r)
-		} else {
+		switch r := &rows[i]; {
+		case !r.Op.valid() || !legalName(r.Name) || r.Op == Clear && r.Name != "":
 			ignored++
+		case r.Op != Clear:
+			ordered = append(ordered, r)
+		case cleared == nil || cleared.place(r) < 0:
+			cleared = r
 		}
+	}
+	if cleared != nil {
+		ordered = slices.DeleteFunc(ordered, func(r *Row) bool { return r.place(cleared) < 0 })
 	}
 	slices.SortFunc(ordered, (*Row).compare)
 	f := folder{seen: make(map[slot]struct{})}
@@ -50,7 +57,7 @@ func Fold(rows []Row) (props []byte, first, updated int64, ignored int) {
 			first, updated = f.first, f.updated
 		}
 		props, _ = scan.AppendEscaped(append(props, '"'), []byte(name))
-		props = append(append(props, `":`...), f.value.text...)
+		props = f.value.appendTo(append(props, `":`...))
 	}
 	return append(props, '}'), first, updated, ignored
 }
@@ -59,7 +66,7 @@ func Fold(rows []Row) (props []byte, first, updated int64, ignored int) {
 type folder struct {
 	value          value
 	first, updated int64 // times of the operations that value comes from
-	used, ignored  int   // operations that value comes from, and that could do nothing
+	used, ignored  int   // operations that value comes from, and that a limit or a value of another kind kept from doing anything
 	seen           map[slot]struct{}
 }
 
@@ -107,7 +114,7 @@ func (f *folder) repeats(rows []*Row) []*Row {
 	}
 	clear(f.seen)
 	for i, r := range slices.Backward(rows) {
-		if !r.Op.once() {
+		if !r.Op.PerEvent() {
 			continue
 		}
 		s := slot{r.Op, r.Slot}
@@ -119,26 +126,37 @@ func (f *folder) repeats(rows []*Row) []*Row {
 	return rows
 }
 
-// apply does what a row of SetOnce, Add or Append says. Those of Set that are left hold nothing that can be set, and base has counted them.
+// outcome is what has become of an operation.
+type outcome uint8
+
+const (
+	done    outcome = iota
+	idle            // there was nothing to do, as when once more is set once
+	refused         // it breaks a limit, or the value is of another kind
+)
+
+// apply does what a row says, other than Unset and Clear, of which none is left. Rows of Set that are left hold nothing that can be set, and base has counted them.
 func (f *folder) apply(r *Row) {
 	if r.Op == Set || r.Op == SetOnce && f.value.there() {
 		return
 	}
-	v, ok := parse(r.Value)
-	switch {
-	case !ok:
-	case r.Op == SetOnce:
-		f.value = v
-	case r.Op == Add:
-		ok = f.add(v)
-	default:
-		ok = f.append(v)
+	o := refused
+	if v, ok := parse(r.Value); ok {
+		switch r.Op {
+		case SetOnce:
+			f.value, o = v, done
+		case Add:
+			o = f.add(v)
+		default:
+			o = f.change(r.Op, v)
+		}
 	}
-	if !ok {
+	switch o {
+	case done:
+		f.counted(r)
+	case refused:
 		f.ignored++
-		return
 	}
-	f.counted(r)
 }
 
 func (f *folder) counted(r *Row) {
@@ -149,40 +167,52 @@ func (f *folder) counted(r *Row) {
 	f.used++
 }
 
-func (f *folder) add(v value) (ok bool) {
+func (f *folder) add(v value) outcome {
 	base := f.value.text
 	switch {
 	case v.kind != scan.Number:
-		return false
+		return refused
 	case !f.value.there():
 		base = []byte("0")
 	case f.value.kind != scan.Number:
-		return false
+		return refused
 	}
 	sum, ok := appendSum(nil, base, v.text)
-	if ok {
-		f.value = value{text: sum, kind: scan.Number}
+	if !ok {
+		return refused
 	}
-	return ok
+	f.value = value{text: sum, kind: scan.Number}
+	return done
 }
 
-func (f *folder) append(v value) (ok bool) {
-	if !f.value.there() {
-		if len("[]")+len(v.text) > MaxValueBytes {
-			return false
-		}
-		f.value = value{text: append(append([]byte{'['}, v.text...), ']'), kind: scan.Array, items: 1}
-		return true
+// change does an operation on a list. What has no value is the empty list, and stays without one when no item is put into it.
+func (f *folder) change(op Op, v value) outcome {
+	l := f.value.list
+	switch {
+	case l != nil:
+	case !f.value.there():
+		l = new(list)
+	case f.value.kind != scan.Array:
+		return refused
+	default:
+		l = newList(split(f.value.text))
+		f.value.list = l
 	}
-	list := &f.value
-	if list.kind != scan.Array || list.items >= MaxItems || len(list.text)+len(",")+len(v.text) > MaxValueBytes {
-		return false
+	o := idle
+	switch op {
+	case Append:
+		o = l.extend([][]byte{v.text})
+	case Concat:
+		o = l.extend(v.items())
+	case Prepend:
+		o = l.prepend(v.items())
+	case Union:
+		o = l.unite(v.items())
+	case Remove:
+		o = l.remove(v.items())
 	}
-	list.text = list.text[:len(list.text)-1]
-	if list.items > 0 {
-		list.text = append(list.text, ',')
+	if o == done {
+		f.value = value{kind: scan.Array, list: l}
 	}
-	list.text = append(append(list.text, v.text...), ']')
-	list.items++
-	return true
+	return o
 }

@@ -2,7 +2,9 @@ package profile
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -70,10 +72,59 @@ func TestFoldAgreesWithOracle(t *testing.T) {
 
 // The comparison notices what could be done wrong.
 func TestOracleCatchesMistakes(t *testing.T) {
+	const trials = 2000
 	for name, mistake := range map[string]func(copies []event) []Row{
 		"order of arrival": func(copies []event) []Row { return written(table{byArrival: true}, copies) },
 		"repeats counted":  func(copies []event) []Row { return written(table{countsCopies: true}, copies) },
-		"unset ignored":    func(copies []event) []Row { return written(table{dropsUnset: true}, copies) },
+		"unset ignored":    func(copies []event) []Row { return written(table{drops: Unset}, copies) },
+		"remove ignored":   func(copies []event) []Row { return written(table{drops: Remove}, copies) },
+		"clear ignored":    func(copies []event) []Row { return written(table{drops: Clear}, copies) },
+		"clear of an id only": func(copies []event) (rows []Row) { // what is left of each id, as rows that set it
+			for subject := range byte(3) {
+				var some []event
+				for _, e := range copies {
+					if e.subject == subject {
+						some = append(some, e)
+					}
+				}
+				all := written(table{}, some)
+				last := slices.IndexFunc(all, func(r Row) bool { return r.Op == Clear })
+				for _, r := range all {
+					if last < 0 || r.Op != Clear && r.place(&all[last]) >= 0 {
+						rows = append(rows, r)
+					}
+				}
+			}
+			return rows
+		},
+		"clear once for all": as(func(r *Row) {
+			if r.Op == Clear {
+				r.TS = math.MaxInt64
+			}
+		}),
+		"clear after the others of its event":  as(func(r *Row) { r.Offset = 2*r.Offset + b2u(r.Op == Clear) }),
+		"unset before the others of its event": as(func(r *Row) { r.Offset = 2*r.Offset + b2u(r.Op != Unset) }),
+		"concat as one item":                   as(func(r *Row) { r.Op = swapped(r.Op, Concat, Append) }),
+		"prepend at the end":                   as(func(r *Row) { r.Op = swapped(r.Op, Prepend, Concat) }),
+		"concat at the beginning":              as(func(r *Row) { r.Op = swapped(r.Op, Concat, Prepend) }),
+		"union of what is there":               as(func(r *Row) { r.Op = swapped(r.Op, Union, Concat) }),
+		"of union only the latest counts": as(func(r *Row) {
+			if r.Op == Union {
+				r.Slot = [16]byte{}
+			}
+		}),
+		"a list is removed as one item": as(func(r *Row) {
+			if r.Op == Remove {
+				r.Value = "[" + r.Value + "]"
+			}
+		}),
+		"prepended in the opposite order": as(func(r *Row) {
+			if v, _ := parse(r.Value); r.Op == Prepend && v.there() {
+				items := v.items()
+				slices.Reverse(items)
+				r.Value = string(newList(items).appendTo(nil))
+			}
+		}),
 		"ties left open": func(copies []event) []Row {
 			rows := written(table{}, copies)
 			for i := range rows {
@@ -102,7 +153,7 @@ func TestOracleCatchesMistakes(t *testing.T) {
 	} {
 		r := rand.New(rand.NewPCG(3, 4))
 		caught := 0
-		for range 1000 {
+		for range trials {
 			copies := stream(r)
 			got, want := folded(mistake(copies)), naiveProfile(copies).String()
 			if got[:strings.LastIndex(got, "}")] != want[:strings.LastIndex(want, "}")] { // not by its times, which some change
@@ -110,10 +161,35 @@ func TestOracleCatchesMistakes(t *testing.T) {
 			}
 		}
 		if caught < 20 {
-			t.Errorf("%s: noticed in %d of 1000 streams only", name, caught)
+			t.Errorf("%s: noticed in %d of %d streams only", name, caught, trials)
 		}
-		t.Logf("%s: noticed in %d of 1000 streams", name, caught)
+		t.Logf("%s: noticed in %d of %d streams", name, caught, trials)
 	}
+}
+
+// as is a mistake in each row.
+func as(mistake func(*Row)) func([]event) []Row {
+	return func(copies []event) []Row {
+		rows := written(table{}, copies)
+		for i := range rows {
+			mistake(&rows[i])
+		}
+		return rows
+	}
+}
+
+func swapped(op, from, to Op) Op {
+	if op == from {
+		return to
+	}
+	return op
+}
+
+func b2u(is bool) uint64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func written(t table, copies []event) []Row {
@@ -147,7 +223,24 @@ func TestFold(t *testing.T) {
 		{"lists", []Row{at(1, Append, "a", `[1]`), at(2, Append, "a", `{"b":2}`), at(1, Set, "b", "[]"), at(2, Append, "b", "null")}, `{"a":[[1],{"b":2}],"b":[null]} 1 2`, 0},
 		{"the sum is out of range", []Row{at(1, Set, "a", "1.7e308"), at(2, Add, "a", "1.7e308"), at(3, Add, "a", "-1.7e308")}, `{"a":0} 1 3`, 1},
 		{"a row that is no JSON", []Row{at(1, Set, "a", "1"), at(2, Set, "a", "{"), at(3, Add, "a", "1"), at(4, Add, "a", "x")}, `{"a":2} 1 3`, 2},
-		{"no operation", []Row{at(1, 0, "a", "1"), at(1, 6, "a", "1"), at(1, Set, "\xff", "1"), at(1, Set, strings.Repeat("n", MaxNameBytes+1), "1")}, `{} 0 0`, 4},
+		{"items at both ends", []Row{at(1, Append, "a", "[1]"), at(2, Concat, "a", "[2,[3]]"), at(3, Prepend, "a", "[4,5]"), at(4, Prepend, "a", "6"), at(5, Concat, "a", `{"b":7}`)}, `{"a":[6,4,5,[1],2,[3],{"b":7}]} 1 5`, 0},
+		{
+			"union and remove",
+			[]Row{at(1, Set, "a", `[1, 1.0, "x", {"k": [ 1 ]}, 1]`), at(2, Union, "a", `[2, 1, 2, {"k":[1]}]`), at(3, Remove, "a", `[1,"y"]`), at(4, Union, "a", `"x"`), at(5, Remove, "a", "[]"), at(6, Union, "a", "1")},
+			`{"a":[1.0,"x",{"k":[1]},2,1]} 1 6`, 0,
+		},
+		{"a list that is emptied stays", []Row{at(1, Union, "a", "1"), at(2, Remove, "a", "1"), at(3, Remove, "a", "1"), at(4, SetOnce, "a", "5")}, `{"a":[]} 1 2`, 0},
+		{"nothing put into nothing", []Row{at(1, Concat, "a", "[]"), at(2, Prepend, "a", "[]"), at(3, Union, "a", "[]"), at(4, Remove, "a", "1")}, `{} 0 0`, 0},
+		{"lists that are none", []Row{at(1, Set, "a", "1"), at(2, Concat, "a", "1"), at(3, Prepend, "a", "1"), at(4, Union, "a", "1"), at(5, Remove, "a", "1")}, `{"a":1} 1 1`, 4},
+		{"clear", []Row{at(1, Set, "a", "1"), at(2, Append, "b", "1"), at(3, Clear, "", ""), at(2, Clear, "", ""), at(4, Add, "a", "2"), at(5, SetOnce, "b", "3")}, `{"a":2,"b":3} 4 5`, 0},
+		{"clear takes the property without a name, too", []Row{at(1, Set, "", "1"), at(2, Clear, "", "")}, `{} 0 0`, 0},
+		{"clear and the operations of its record", []Row{{Name: "a", Op: Set, Value: "1"}, {Op: Clear}, {Name: "a", Op: Append, Value: "2"}, {Name: "b", Op: Append, Value: "2"}}, `{"a":1,"b":[2]} 0 0`, 1},
+		{
+			"all on a list in one record",
+			[]Row{{Name: "a", Op: Unset}, {Name: "b", Op: Remove, Value: "1"}, {Name: "b", Op: Union, Value: "[1,4]"}, {Name: "b", Op: Prepend, Value: "3"}, {Name: "b", Op: Concat, Value: "[2]"}, {Name: "b", Op: Append, Value: "1"}, {Name: "a", Op: Union, Value: "1"}},
+			`{"b":[3,2,4]} 0 0`, 0,
+		},
+		{"no operation", []Row{at(1, 0, "a", "1"), at(1, 11, "a", "1"), at(1, Clear, "a", ""), at(1, Set, "\xff", "1"), at(1, Set, strings.Repeat("n", MaxNameBytes+1), "1")}, `{} 0 0`, 5},
 		{"one event under two ids", []Row{at(1, Add, "a", "1"), at(2, Add, "a", "5"), {Name: "a", Op: Add, Slot: [16]byte{1}, TS: 7, Value: "1"}}, `{"a":6} 2 7`, 0},
 	} {
 		props, first, updated, ignored := Fold(c.rows)
@@ -178,6 +271,26 @@ func TestLimitsOfFold(t *testing.T) {
 		t.Errorf("list %.40s… at %d, %d ignored", props, updated, ignored)
 	}
 
+	many := "[" + strings.Repeat(`"x",`, MaxItems-3) + "1]"
+	for _, c := range []struct {
+		op                  Op
+		value, begins, ends string
+		ignored             int
+	}{
+		{Concat, "[2,3,4,5]", `["x",`, `"x",1,2,3]}`, 0},
+		{Prepend, "[2,3,4,5]", `[2,3,"x",`, `"x",1]}`, 0},
+		{Union, `["x",2,1,3,2,4]`, `["x",`, `"x",1,2,3]}`, 0},
+	} {
+		all := []Row{{Name: "list", Op: Set, Value: many}, {Name: "list", Op: c.op, TS: 1, Value: c.value}}
+		for ts := range int64(3) {
+			props, _, updated, ignored = Fold(all)
+			if !strings.HasPrefix(string(props), `{"list":`+c.begins) || !strings.HasSuffix(string(props), c.ends) || updated != 1 || ignored != int(ts) {
+				t.Errorf("%v: %.40s…%s at %d, %d ignored", c.op, props, props[len(props)-20:], updated, ignored)
+			}
+			all = append(all, Row{Name: "list", Op: []Op{Concat, Prepend}[ts%2], Slot: [16]byte{byte(ts + 1)}, TS: ts + 2, Value: "[9]"})
+		}
+	}
+
 	text := func(n int) string { return `"` + strings.Repeat("x", n-2) + `"` }
 	half := MaxValueBytes / 2
 	for _, c := range []struct {
@@ -191,6 +304,13 @@ func TestLimitsOfFold(t *testing.T) {
 		{[]Row{{Op: Append, Value: text(MaxValueBytes - 1)}}, 0, 1},
 		{[]Row{{Op: Append, Value: text(half)}, {Op: Append, TS: 1, Slot: [16]byte{1}, Value: text(half - 3)}}, MaxValueBytes, 0},
 		{[]Row{{Op: Append, Value: text(half)}, {Op: Append, TS: 1, Slot: [16]byte{1}, Value: text(half - 2)}, {Op: Append, TS: 2, Slot: [16]byte{2}, Value: "1"}}, half + 4, 1},
+		{[]Row{{Op: Concat, Value: "[" + text(half) + "," + text(half-3) + "]"}}, MaxValueBytes, 0},
+		{[]Row{{Op: Append, Value: text(half)}, {Op: Prepend, TS: 1, Value: "[" + text(half-2) + "," + text(half-4) + "]"}}, MaxValueBytes - 1, 0}, // the first does not fit
+		{[]Row{{Op: Append, Value: text(half)}, {Op: Union, TS: 1, Value: text(half - 2)}}, half + 2, 1},
+		{[]Row{{Op: Append, Value: text(half)}, {Op: Append, TS: 1, Slot: [16]byte{1}, Value: text(half - 3)}, {Op: Remove, TS: 2, Value: text(half)}, {Op: Union, TS: 3, Value: text(half)}}, MaxValueBytes, 0},
+		{[]Row{{Op: Set, Value: "[" + text(half/2) + "," + text(half/2) + ",1]"}, {Op: Remove, TS: 1, Value: text(half / 2)}, {Op: Prepend, TS: 2, Value: text(MaxValueBytes - 4)}}, MaxValueBytes, 0},
+		{[]Row{{Op: Append, Value: "1"}, {Op: Prepend, TS: 1, Value: "[" + text(half) + "," + text(half-5) + "]"}}, MaxValueBytes, 0},
+		{[]Row{{Op: Append, Value: "1"}, {Op: Prepend, TS: 1, Value: "[" + text(half) + "," + text(half-4) + "]"}}, half + 4, 0},
 	} {
 		props, _, _, ignored := Fold(c.rows)
 		size := max(len(props)-len(`{"":}`), 0)

@@ -13,7 +13,7 @@ import (
 // FuzzRead: any traits are read without a panic into operations that can be stored as they are, the same that encoding/json finds.
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{
-		``, `{}`, `{"a":1}`, `{"a":{"b":[1,2]},"c":null}`, `{"$set":{"a":1},"$set_once":{"b":2},"$add":{"c":3},"$append":{"d":[4]},"$unset":["e"]}`, `{"$unset":{"a":null}}`, `{"$set":{"a":1},"b":2}`,
+		``, `{}`, `{"a":1}`, `{"a":{"b":[1,2]},"c":null}`, `{"$set":{"a":1},"$set_once":{"b":2},"$add":{"c":3},"$append":{"d":[4]},"$unset":["e"]}`, `{"$clear":true,"$concat":{"a":[1,2]},"$prepend":{"b":"x"},"$union":{"c":[{"k":1},null]},"$remove":{"d":1.0}}`, `{"$clear":false}`, `{"$clear":1,"$union":[]}`, `{"$unset":{"a":null}}`, `{"$set":{"a":1},"b":2}`,
 		`{"$add":{"a":"x","b":1e999}}`, `{"\u0024set":{"a":1,"a":2}}`, "{ \"a\" :\t\"\\ud800\\ud83d\\ude00 \\\\ \\\" é\" }", `{"a":123456789012345678901234567890.5e-7}`, "{\"\xff\":1}", `[]`, `{"a":1}x`, `{"$set":[],"$unset":[1,"x"]}`,
 	} {
 		f.Add([]byte(text))
@@ -34,7 +34,7 @@ func FuzzRead(f *testing.F) {
 		met := map[Operation]bool{}
 		for i, o := range ops {
 			checkOperation(t, traits, o)
-			if i > 0 && ops[i-1].Op > o.Op {
+			if i > 0 && ranks[ops[i-1].Op] > ranks[o.Op] {
 				t.Fatalf("Read(%q) has %v after %v", traits, o.Op, ops[i-1].Op)
 			}
 			only := Operation{Name: o.Name, Op: o.Op}
@@ -68,10 +68,11 @@ func FuzzRead(f *testing.F) {
 
 func checkOperation(t *testing.T, traits []byte, o Operation) {
 	t.Helper()
-	if !o.Op.valid() || !legalName(o.Name) || len(o.Value) > MaxValueBytes || (o.Op == Unset) != (o.Value == "") {
+	bare := o.Op == Unset || o.Op == Clear
+	if !o.Op.valid() || !legalName(o.Name) || len(o.Value) > MaxValueBytes || bare != (o.Value == "") || o.Op == Clear && o.Name != "" {
 		t.Fatalf("Read(%q) has %+v", traits, o)
 	}
-	if o.Op == Unset {
+	if bare {
 		return
 	}
 	var compact bytes.Buffer
@@ -104,6 +105,7 @@ func FuzzFold(f *testing.F) {
 	for _, text := range []string{
 		"", "\x01a\x01\x05\x0012\n", "\x01a\x01\x05\x001\x00\x02a\x02\x06\x00\x00", "\x03n\x01\x01\x001\x00\x03n\x01\x02\x002.5\x00\x03n\x02\x01\x00-7\x00", "\x04l\x01\x01\x00[1]\x00\x04l\x02\x02\x00null\x00\x04l\x03\x02\x00\"x\"\x00",
 		"\x01a\x01\x05\x00\xff\x00\x00a\x01\x05\x001\x00\x07a\x01\x01\x01 \x00", "\x02\"\x01\x01\x00{ \"\\ud800\" : 1e999 }\x00\x02\"\x01\x01\x00{ \"\\ud800\" : [ 1 , 2 ] }\x00",
+		"\x01l\x01\x01\x00[1 ,2]\x00\x06l\x01\x02\x00[3,[4]]\x00\x07l\x01\x03\x00[5]\x00\x08l\x01\x04\x00[1,6]\x00\x09l\x01\x05\x00[ 2 ]\x00", "\x01l\x01\x01\x001\x00\x0al\x01\x02\x00\x00\x03l\x01\x02\x002\x00\x08l\x02\x03\x003\x00",
 	} {
 		f.Add([]byte(text))
 	}
@@ -133,10 +135,18 @@ func rowsOf(data []byte) (rows []Row) {
 	for len(data) >= 5 && len(rows) < 200 {
 		value, rest, _ := bytes.Cut(data[5:], []byte{0})
 		value = value[:min(len(value), maxDepth/2)]
-		rows = append(rows, Row{Op: Op(data[0] % 8), Name: string(data[1:2]), Slot: [16]byte{data[2] % 8}, TS: int64(data[3]%16) - 3, Offset: uint64(data[4] % 4), Value: string(value)})
+		rows = append(rows, Row{Op: Op(data[0] % 12), Name: name(data), Slot: [16]byte{data[2] % 8}, TS: int64(data[3]%16) - 3, Offset: uint64(data[4] % 4), Value: string(value)})
 		data = rest
 	}
 	return rows
+}
+
+// name is the second byte; of Clear, nothing.
+func name(data []byte) string {
+	if Op(data[0]%12) == Clear && data[1] != 0 {
+		return ""
+	}
+	return string(data[1:2])
 }
 
 // checkCanonical makes sure that props is an object without white space and with names that ascend, and that setting it makes it again.

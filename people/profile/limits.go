@@ -7,9 +7,9 @@ const (
 	MaxNames = 1000
 	// MaxNameBytes is the longest name of a property, without escapes.
 	MaxNameBytes = 200
-	// MaxValueBytes is the longest value, as JSON without white space. It holds for lists that appends have made, too.
+	// MaxValueBytes is the longest value, as JSON without white space. It holds for lists that items were put into, too.
 	MaxValueBytes = 64 << 10
-	// MaxItems is how many items a list has at most for one more to be appended. The earliest are kept.
+	// MaxItems is how many items a list has at most for one more to be put into it, at either end. Those that are there are kept.
 	MaxItems = 1000
 )
 

@@ -35,7 +35,7 @@ type naive struct {
 	times map[string][]int64
 }
 
-var opKeys = []string{"$set", "$set_once", "$add", "$append", "$unset"}
+var opKeys = []string{"$clear", "$set", "$set_once", "$add", "$append", "$concat", "$prepend", "$union", "$remove", "$unset"}
 
 // naiveProfile takes every copy of every event, in any order.
 func naiveProfile(copies []event) naive {
@@ -71,6 +71,13 @@ func naiveProfile(copies []event) naive {
 }
 
 func (n naive) apply(op string, part json.RawMessage, ts int64) {
+	if op == "$clear" {
+		if string(part) == "true" {
+			clear(n.props)
+			clear(n.times)
+		}
+		return
+	}
 	if op == "$unset" {
 		var names []string
 		if json.Unmarshal(part, &names) != nil {
@@ -108,18 +115,53 @@ func (n naive) apply(op string, part json.RawMessage, ts int64) {
 			if v = naiveSum(old, v); v == nil {
 				continue
 			}
-		case "$append":
+		default:
 			var list []json.RawMessage
-			if there && (old[0] != '[' || json.Unmarshal(old, &list) != nil) || len(list) >= MaxItems {
+			if there && (old[0] != '[' || json.Unmarshal(old, &list) != nil) {
 				continue
 			}
-			text, err := json.Marshal(append(list, v))
+			changed, ok := naiveList(op, slices.Clone(list), v)
+			if !ok {
+				continue
+			}
+			text, err := json.Marshal(changed)
 			must(err)
 			v = text
 		}
 		n.props[name] = v
 		n.times[name] = append(n.times[name], ts)
 	}
+}
+
+// naiveList is the list after an operation, one item after another; ok is false when nothing has changed.
+func naiveList(op string, list []json.RawMessage, v json.RawMessage) (_ []json.RawMessage, ok bool) {
+	items := []json.RawMessage{v}
+	if op != "$append" && v[0] == '[' {
+		must(json.Unmarshal(v, &items))
+	}
+	at := 0 // where the next item of a prepend goes
+	for _, item := range items {
+		same := func(other json.RawMessage) bool { return string(other) == string(item) }
+		if op == "$remove" {
+			n := len(list)
+			list = slices.DeleteFunc(list, same)
+			ok = ok || len(list) < n
+			continue
+		}
+		bytes := len("[]") + len(item)
+		for _, other := range list {
+			bytes += len(other) + len(",")
+		}
+		if op == "$union" && slices.ContainsFunc(list, same) || len(list) >= MaxItems || bytes > MaxValueBytes {
+			continue
+		}
+		if op != "$prepend" {
+			at = len(list)
+		}
+		list = slices.Insert(list, at, item)
+		at, ok = at+1, true
+	}
+	return append([]json.RawMessage{}, list...), ok
 }
 
 // naiveSum adds exactly, with integers of any size, and rounds at the end when it has to. It is nil when there is no sum.
@@ -184,8 +226,9 @@ func must(err error) {
 type table struct {
 	rows map[key]Row
 	// Mistakes that a test must notice.
-	byArrival, countsCopies, dropsUnset bool
-	arrivals                            uint64
+	byArrival, countsCopies bool
+	drops                   Op
+	arrivals                uint64
 }
 
 type key struct {
@@ -202,11 +245,11 @@ func (t *table) write(e event) {
 	t.arrivals++
 	ops, _ := Read([]byte(e.traits))
 	for _, op := range ops {
-		if t.dropsUnset && op.Op == Unset {
+		if t.drops == op.Op {
 			continue
 		}
 		row := Row{Name: op.Name, Op: op.Op, TS: e.ts, Log: e.log, Partition: e.partition, Offset: e.offset, Value: op.Value}
-		if op.Op.once() {
+		if op.Op.PerEvent() {
 			row.Slot[0] = e.id
 			if t.countsCopies {
 				row.Slot[1], row.Slot[2] = byte(t.arrivals), byte(t.arrivals>>8)
@@ -236,8 +279,9 @@ func stream(r *rand.Rand) (copies []event) {
 		e.ts, e.log, e.partition, e.offset = int64(r.IntN(12)), uint16(r.IntN(2)), uint16(r.IntN(2)), uint64(n)
 	}
 	n := 0
+	names := someNames[:1+r.IntN(len(someNames))] // of few, operations meet more often
 	for id := range 1 + r.IntN(16) {
-		e := event{id: byte(id), subject: byte(r.IntN(3)), traits: traits(r)}
+		e := event{id: byte(id), subject: byte(r.IntN(3)), traits: traits(r, names)}
 		for range 1 + r.IntN(3)*r.IntN(2) {
 			n++
 			if r.IntN(2) == 0 || n == 1 {
@@ -256,17 +300,25 @@ var (
 	someNames  = []string{"a", "b", "c", `é"\`}
 	someValues = []string{
 		`1`, `2`, `-7`, `0`, `-0`, `0.1`, `0.2`, `1.50`, `1e2`, `-1E-3`, `9223372036854775807`, `-9223372036854775808`, `9007199254740993`, `18446744073709551615`, `1e300`, `1.7e308`, `-0.0`, `5e-324`,
-		`"x"`, `""`, `null`, `true`, `[]`, `[ 1 , 2 ]`, `{"k": [ 1 ]}`, `"\u00e9\n"`,
+		`"x"`, `""`, `null`, `true`, `[]`, `[ 1 , 2 ]`, `{"k": [ 1 ]}`, `"\u00e9\n"`, `[2, "x", 2, [1,2], 0.1, null]`, `[{"k":[1]}, 1, 1]`, `["x"]`,
 	}
+	numbers   = someValues[:18]
+	someItems = []string{`1`, `2`, `"x"`, `[1, "x"]`, `[2,1,2]`, `["x" ]`, `[[1,2]]`, `{"k":[1]}`, `[]`, `[1]`, `[ null,0.1]`, `"x"`, `[3,"x"]`, `null`, `0.1`}
+	// fillers bring lists to their limits: of items, and of bytes.
+	fillers = []string{"[" + strings.Repeat(`"x",`, MaxItems-2) + "1]", "[" + strings.Repeat("1, ", MaxItems) + "2]", `["` + strings.Repeat("y", MaxValueBytes-14) + `", 2]`, `"` + strings.Repeat("z", MaxValueBytes-8) + `"`}
 )
 
-func traits(r *rand.Rand) string {
+func traits(r *rand.Rand, names []string) string {
 	object := func(values []string) string {
 		var members []string
 		for range r.IntN(4) { // the same name twice, now and then
-			name, err := json.Marshal(someNames[r.IntN(len(someNames))])
+			name, err := json.Marshal(names[r.IntN(len(names))])
 			must(err)
-			members = append(members, string(name)+": "+values[r.IntN(len(values))])
+			value := values[r.IntN(len(values))]
+			if len(values) != len(numbers) && r.IntN(300) == 0 {
+				value = fillers[r.IntN(len(fillers))]
+			}
+			members = append(members, string(name)+": "+value)
 		}
 		return "{" + strings.Join(members, ",") + "}"
 	}
@@ -276,15 +328,19 @@ func traits(r *rand.Rand) string {
 	var parts []string
 	for _, op := range opKeys {
 		switch {
-		case r.IntN(3) > 0:
+		case r.IntN(4) > 0:
+		case op == "$clear":
+			parts = append(parts, `"$clear":`+[]string{"true", "false", "null", "true"}[r.IntN(4)])
 		case op == "$unset" && r.IntN(2) == 0:
-			names, err := json.Marshal([]string{someNames[r.IntN(len(someNames))], someNames[r.IntN(len(someNames))]})
+			list, err := json.Marshal([]string{names[r.IntN(len(names))], names[r.IntN(len(names))]})
 			must(err)
-			parts = append(parts, `"$unset":`+string(names))
+			parts = append(parts, `"$unset":`+string(list))
 		case op == "$add":
-			parts = append(parts, `"$add":`+object(someValues[:18]))
-		default:
+			parts = append(parts, `"$add":`+object(numbers))
+		case op == "$set" || op == "$set_once":
 			parts = append(parts, `"`+op+`":`+object(someValues))
+		default:
+			parts = append(parts, `"`+op+`":`+object(someItems))
 		}
 	}
 	r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })

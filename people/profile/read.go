@@ -13,17 +13,27 @@ func opOf(name []byte) Op {
 		return Add
 	case "$append":
 		return Append
+	case "$concat":
+		return Concat
+	case "$prepend":
+		return Prepend
+	case "$union":
+		return Union
+	case "$remove":
+		return Remove
 	case "$unset":
 		return Unset
+	case "$clear":
+		return Clear
 	}
 	return 0
 }
 
 // Read finds the operations of an event in its traits. Traits whose members are all operations ({"$set":{…},"$add":{…}}) say what to do; all others
-// are what is to be set. $unset is a list of names, or an object of which only the names count; the other operations are objects; null is none. Of a name that occurs twice in
-// an object the last counts, so there is one Operation at most for each name and Op.
+// are what is to be set. $clear is true, and false is none; $unset is a list of names, or an object of which only the names count; the other operations are objects; null is none.
+// Of a name that occurs twice in an object the last counts, so there is one Operation at most for each name and Op.
 //
-// Operations are in the order of Op, and those of one Op as their names stand. ignored counts what breaks a limit or is of the wrong kind, such as adding a text. Traits that are no
+// Operations are in the order in which they apply, and those of one Op as their names stand. ignored counts what breaks a limit or is of the wrong kind, such as adding a text. Traits that are no
 // JSON object, are not UTF-8 or nest too deep have no operations. Nothing of traits is kept.
 func Read(traits []byte) (ops []Operation, ignored int) {
 	r := reader{text: traits}
@@ -31,10 +41,18 @@ func Read(traits []byte) (ops []Operation, ignored int) {
 	if !ok {
 		return nil, 0
 	}
-	for op := Set; op <= Unset; op++ {
+	for _, op := range order {
 		part := parts[op]
 		switch {
 		case part.Kind == scan.Invalid || part.Kind == scan.Null:
+			continue
+		case op == Clear && part.Kind == scan.Bool:
+			if traits[part.Start] == 't' {
+				r.ops = append(r.ops, Operation{Op: Clear})
+			}
+			continue
+		case op == Clear:
+			r.ignored++
 			continue
 		case part.Kind == scan.Object:
 			r.object(part)
@@ -68,7 +86,7 @@ type named struct {
 }
 
 // split walks over all of the traits and returns the place of each operation.
-func (r *reader) split() (parts [Unset + 1]scan.Value, ok bool) {
+func (r *reader) split() (parts [Clear + 1]scan.Value, ok bool) {
 	r.s.Reset(r.text, maxDepth)
 	if r.s.Peek() != scan.Object {
 		return parts, false
@@ -95,7 +113,7 @@ func (r *reader) split() (parts [Unset + 1]scan.Value, ok bool) {
 		return parts, false
 	}
 	if !all {
-		parts = [Unset + 1]scan.Value{Set: whole}
+		parts = [Clear + 1]scan.Value{Set: whole}
 	}
 	return parts, true
 }

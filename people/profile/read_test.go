@@ -21,6 +21,16 @@ func TestRead(t *testing.T) {
 	}{
 		{`{"plan":"pro","n": 1.50 }`, `set plan "pro"; set n 1.50`, 0},
 		{` {"$unset":["x"],"$append":{"l":{"a" : [ ]}},"$add":{"n":-1},"$set_once":{"o":null},"$set":{"plan":"pro"}} `, `set plan "pro"; set_once o null; add n -1; append l {"a":[]}; unset x `, 0},
+		{
+			`{"$unset":["x"],"$remove":{"l":[1, 2]},"$union":{"l":"a"},"$prepend":{"l":[]},"$concat":{"l":{ },"m":[ [1] ]},"$append":{"l":1},"$clear":true,"$set":{"l":[0]}}`,
+			`clear  ; set l [0]; append l 1; concat l {}; concat m [[1]]; prepend l []; union l "a"; remove l [1,2]; unset x `, 0,
+		},
+		{`{"$clear":false}`, ``, 0},
+		{`{"$clear":null,"$add":{"a":1}}`, `add a 1`, 0},
+		{`{"$clear":false,"$clear":true}`, `clear  `, 0},
+		{`{"$clear":1,"$concat":[1],"$prepend":"a","$union":5,"$remove":["a"]}`, ``, 5},
+		{`{"$clear":"true","$union":{"a":1e999,"b":1}}`, `union b 1`, 2},
+		{`{"$clear":true,"name":1}`, `set $clear true; set name 1`, 0},
 		{`{"$unset":{"a":1,"b":null}}`, `unset a ; unset b `, 0},
 		{`{"$set":{"a":1},"plan":"pro"}`, `set $set {"a":1}; set plan "pro"`, 0},
 		{`{"$set":{"$set":{"a":1}}}`, `set $set {"a":1}`, 0},
@@ -65,7 +75,7 @@ func TestLimitsOfRead(t *testing.T) {
 }
 
 func TestOpNames(t *testing.T) {
-	for op, want := range map[Op]string{0: "Op(0)", Set: "set", SetOnce: "set_once", Add: "add", Append: "append", Unset: "unset", 6: "Op(6)"} {
+	for op, want := range map[Op]string{0: "Op(0)", Set: "set", SetOnce: "set_once", Add: "add", Append: "append", Unset: "unset", Concat: "concat", Prepend: "prepend", Union: "union", Remove: "remove", Clear: "clear", 11: "Op(11)"} {
 		if op.String() != want {
 			t.Errorf("%d is %s, want %s", op, op, want)
 		}

@@ -10,7 +10,7 @@ import (
 type Row struct {
 	Name string
 	Op   Op
-	// Slot is the id of the event; of Set and Unset it does not count, because only the latest does.
+	// Slot is the id of the event; it does not count where Op.PerEvent is false.
 	Slot [16]byte
 	// TS is the time of the event in milliseconds since 1970. Of equal times, Log, Partition and Offset decide.
 	TS             int64
@@ -19,11 +19,8 @@ type Row struct {
 	Value          string // as in Operation
 }
 
-// compare orders rows by name, and those of one name by time. Slot and value only make the order the same always: two operations of one record on one name differ in Op.
-func (r *Row) compare(o *Row) int {
-	if c := strings.Compare(r.Name, o.Name); c != 0 {
-		return c
-	}
+// place orders rows by the time of their events. Rows at one place are of one record.
+func (r *Row) place(o *Row) int {
 	if r.TS != o.TS {
 		return cmp.Compare(r.TS, o.TS)
 	}
@@ -31,7 +28,19 @@ func (r *Row) compare(o *Row) int {
 		cmp.Compare(r.Log, o.Log),
 		cmp.Compare(r.Partition, o.Partition),
 		cmp.Compare(r.Offset, o.Offset),
-		cmp.Compare(r.Op, o.Op),
+	)
+}
+
+// compare orders rows of valid operations by name, and those of one name by time. Slot and value only make the order the same always: two operations of one record on one name differ in Op.
+func (r *Row) compare(o *Row) int {
+	if c := strings.Compare(r.Name, o.Name); c != 0 {
+		return c
+	}
+	if c := r.place(o); c != 0 {
+		return c
+	}
+	return cmp.Or(
+		cmp.Compare(ranks[r.Op], ranks[o.Op]),
 		bytes.Compare(r.Slot[:], o.Slot[:]),
 		strings.Compare(r.Value, o.Value),
 	)

@@ -8,12 +8,28 @@ import (
 
 // value is the value of a property while its operations are folded. The zero value is that of a property that has none.
 type value struct {
-	text  []byte // JSON without white space
-	kind  scan.Kind
-	items int // of an array
+	text []byte // JSON without white space; old as long as list is not nil
+	kind scan.Kind
+	list *list // items of an array that an operation has opened
 }
 
 func (v *value) there() bool { return v.kind != scan.Invalid }
+
+// appendTo appends the value.
+func (v *value) appendTo(dst []byte) []byte {
+	if v.list != nil {
+		return v.list.appendTo(dst)
+	}
+	return append(dst, v.text...)
+}
+
+// items are those that an operation on a list names: the items of a list, else the value itself.
+func (v *value) items() [][]byte {
+	if v.kind == scan.Array {
+		return split(v.text)
+	}
+	return [][]byte{v.text}
+}
 
 // parse reads the value of a row. ok is false when it is none that a profile can hold.
 func parse(text string) (v value, ok bool) {
@@ -32,7 +48,7 @@ func parse(text string) (v value, ok bool) {
 		return v, false
 	}
 	v.text, ok = appendValue(make([]byte, 0, len(text)), []byte(text[start:end]))
-	v.kind, v.items = read.Kind, read.Members
+	v.kind = read.Kind
 	return v, ok && len(v.text) <= MaxValueBytes
 }
 

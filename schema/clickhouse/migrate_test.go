@@ -107,6 +107,48 @@ func TestChangedAndUnknownMigrationsAreRefused(t *testing.T) {
 	mustContain(t, Up(within(t), db, slog.New(slog.DiscardHandler)), "9999_later", "newer")
 }
 
+// What was written before operations were added reads as before, and the table takes the new ones.
+func TestOperationsOfBeforeStay(t *testing.T) {
+	db := openDB(t, enginetest.ClickHouse(t), "m5")
+	all, err := migrations(db.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "CREATE DATABASE {db}")
+	added := slices.IndexFunc(all, func(m Migration) bool { return m.Name == "profile_operations" })
+	for _, m := range all[:added] {
+		for _, statement := range m.Statements {
+			exec(t, db, db.accounted(statement))
+		}
+	}
+	insert := func(name, op string) {
+		t.Helper()
+		exec(t, db, "INSERT INTO {db}.profile_ops (project_id, subject, subject_h, name, op, id, last) SELECT 1, 'user', 7, '"+name+"', '"+op+"', 'ada', (toDateTime64(1, 3, 'UTC'), 1, 0, 5, '')")
+	}
+	ops := func() string {
+		return text(t, db, "SELECT arrayStringConcat(groupArray(concat(name, ' ', toString(op), ' ', toString(CAST(op, 'Int8')))), ', ') FROM (SELECT * FROM {db}.profile_ops FINAL ORDER BY ALL)")
+	}
+	insert("a", "unset")
+	insert("b", "append")
+	before := ops()
+	if err := Up(within(t), db, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if got := ops(); got != before || got != "a unset 5, b append 4" {
+		t.Errorf("%s, before: %s", got, before)
+	}
+	insert("", "clear")
+	insert("a", "union")
+	insert("a", "unset")
+	exec(t, db, "OPTIMIZE TABLE {db}.profile_ops FINAL")
+	if got := ops(); got != " clear 10, a unset 5, a union 8, b append 4" {
+		t.Error(got)
+	}
+	if got := text(t, db, "SELECT toString(count()) FROM {db}.profile_ops WHERE project_id = 1 AND subject = 'user' AND subject_h = 7 AND name = 'a' AND op = 'unset'"); got != "1" {
+		t.Errorf("%s rows by the whole key", got)
+	}
+}
+
 func TestMigrationFiles(t *testing.T) {
 	all, err := migrations("some_db")
 	if err != nil {

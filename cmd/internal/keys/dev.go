@@ -67,7 +67,9 @@ func (s *Store) openDev(dir, profile, given string) error {
 		if err := checkDevKey(given); err != nil {
 			return fmt.Errorf("%w: %s %w", ErrDevKey, DevKeyEnv, err)
 		}
-		s.dev = newDevKey(given)
+		if err := s.takeDev(given); err != nil {
+			return err
+		}
 	}
 	if profile != profileDev {
 		return nil
@@ -83,13 +85,25 @@ func (s *Store) openDev(dir, profile, given string) error {
 	if given == "" {
 		given = compose("dev", newID(), newSecret())
 	}
+	if err := s.takeDev(given); err != nil {
+		return err
+	}
 	// The file follows the variable: other commands find the key there.
 	if given != stored {
 		if err := datadir.WriteFile(path, []byte(given+"\n"), 0o600); err != nil {
 			return fmt.Errorf("write development key: %w", err)
 		}
 	}
-	s.dev = newDevKey(given)
+	return nil
+}
+
+// takeDev makes text the development key, unless it is adopted.
+func (s *Store) takeDev(text string) error {
+	dev := newDevKey(text)
+	if err := s.current.Load().clash(dev); err != nil {
+		return err
+	}
+	s.dev = dev
 	return nil
 }
 

@@ -14,10 +14,12 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/millrace/millrace/cmd/internal/datadir"
+	"github.com/millrace/millrace/schema"
 )
 
-// fileVersion is the layout of keys.yaml that this program writes. It reads all from 1 on: before 2 keys had no scope, and sent events.
-const fileVersion = 2
+// fileVersion is the layout of keys.yaml that this program writes. It reads all from 1 on: before 2 keys had no scope, and sent events; before 3 they had no dialect, no
+// address, and none was adopted.
+const fileVersion = 3
 
 // record is one key in keys.yaml.
 type record struct {
@@ -26,8 +28,26 @@ type record struct {
 	Name    string         `yaml:"name"`
 	Env     string         `yaml:"env"`
 	Scope   []string       `yaml:"scope"`
+	Dialect string         `yaml:"dialect"` // empty: none
+	Address string         `yaml:"address"` // empty: keep
+	Adopted bool           `yaml:"adopted"` // the hashes are of whole texts, which were made elsewhere
 	Created time.Time      `yaml:"created"`
 	Secrets []secretRecord `yaml:"secrets"`
+}
+
+// newRecord is the record of k with one secret.
+func newRecord(k Key, sum [sha256.Size]byte, adopted bool, now time.Time) record {
+	r := record{
+		ID: k.ID, Project: k.Project, Name: k.Name, Env: k.Env, Scope: strings.Split(k.Scopes.String(), ", "), Adopted: adopted, Created: now,
+		Secrets: []secretRecord{{SHA256: hex.EncodeToString(sum[:]), Created: now}},
+	}
+	if k.HasDialect {
+		r.Dialect = k.Dialect.String()
+	}
+	if k.Address != schema.KeepAddress {
+		r.Address = k.Address.String()
+	}
+	return r
 }
 
 // secretRecord is one secret of a key, as its hash.
@@ -58,13 +78,25 @@ func readFile(path string) ([]record, error) {
 	}
 	var errs []error
 	seen := map[string]bool{}
+	texts := map[[sha256.Size]byte]string{} // of adopted keys, with the id of the first
 	for i := range file.Keys {
 		r := &file.Keys[i]
 		if file.Version == 1 && r.Scope == nil {
 			r.Scope = []string{Ingest.String()}
 		}
-		if err := r.check(); err != nil {
+		_, hashes, err := r.parse()
+		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: key %d (id %q): %w", path, i+1, r.ID, err))
+		}
+		for _, sum := range hashes {
+			if !r.Adopted {
+				break
+			}
+			if first, ok := texts[sum]; ok {
+				errs = append(errs, fmt.Errorf("%s: key %d (id %q): it adopts the same text as key %q: remove one of them", path, i+1, r.ID, first))
+				continue
+			}
+			texts[sum] = r.ID
 		}
 		if seen[r.ID] {
 			errs = append(errs, fmt.Errorf("%s: key %d: id %q occurs twice: remove one of them", path, i+1, r.ID))
@@ -74,24 +106,44 @@ func readFile(path string) ([]record, error) {
 	return file.Keys, errors.Join(errs...)
 }
 
-func (r *record) check() error {
+// parse checks the record and returns what it says.
+func (r *record) parse() (k Key, hashes [][sha256.Size]byte, err error) {
+	k = Key{ID: r.ID, Project: r.Project, Name: r.Name, Env: r.Env}
 	switch {
 	case !validID(r.ID):
-		return fmt.Errorf("the id must be %d characters of %s and begin with a letter", idLen, alphabet)
+		return k, nil, fmt.Errorf("the id must be %d characters of %s and begin with a letter", idLen, alphabet)
 	case r.Project == 0:
-		return errors.New("the project must be 1 or higher")
+		return k, nil, errors.New("the project must be 1 or higher")
 	case !validEnv(r.Env):
-		return fmt.Errorf("env %q must be 1 to %d lower-case letters or digits", r.Env, maxEnvLen)
+		return k, nil, fmt.Errorf("env %q must be 1 to %d lower-case letters or digits", r.Env, maxEnvLen)
 	case len(r.Secrets) == 0:
-		return errors.New("it has no secret: remove the key")
+		return k, nil, errors.New("it has no secret: remove the key")
 	}
-	for _, s := range r.Secrets {
-		if _, err := s.hash(); err != nil {
-			return err
+	if k.Scopes, err = ParseScopes(r.Scope); err != nil {
+		return k, nil, err
+	}
+	if r.Adopted && k.Scopes != Ingest {
+		return k, nil, fmt.Errorf("scope %s is too much for an adopted key, which anybody may know: it has scope ingest only", k.Scopes)
+	}
+	if r.Dialect != "" {
+		if k.Dialect, err = ParseDialect(r.Dialect); err != nil {
+			return k, nil, err
+		}
+		k.HasDialect = true
+	}
+	if r.Address != "" {
+		if k.Address, err = ParseAddress(r.Address); err != nil {
+			return k, nil, err
 		}
 	}
-	_, err := ParseScopes(r.Scope)
-	return err
+	for i := range r.Secrets {
+		sum, err := r.Secrets[i].hash()
+		if err != nil {
+			return k, nil, err
+		}
+		hashes = append(hashes, sum)
+	}
+	return k, hashes, nil
 }
 
 func (s *secretRecord) hash() (sum [sha256.Size]byte, err error) {
@@ -109,9 +161,20 @@ func writeFile(path string, records []record) error {
 		b.WriteString(" []")
 	}
 	b.WriteByte('\n')
-	for _, r := range records {
-		fmt.Fprintf(&b, "  - id: %q\n    project: %d\n    name: %s\n    env: %q\n    scope: [%s]\n    created: %q\n    secrets:\n",
-			r.ID, r.Project, strconv.QuoteToASCII(r.Name), r.Env, strings.Join(r.Scope, ", "), r.Created.UTC().Format(time.RFC3339))
+	for i := range records {
+		r := &records[i]
+		fmt.Fprintf(&b, "  - id: %q\n    project: %d\n    name: %s\n    env: %q\n    scope: [%s]\n",
+			r.ID, r.Project, strconv.QuoteToASCII(r.Name), r.Env, strings.Join(r.Scope, ", "))
+		if r.Dialect != "" {
+			fmt.Fprintf(&b, "    dialect: %q\n", r.Dialect)
+		}
+		if r.Address != "" {
+			fmt.Fprintf(&b, "    address: %q\n", r.Address)
+		}
+		if r.Adopted {
+			b.WriteString("    adopted: true\n")
+		}
+		fmt.Fprintf(&b, "    created: %q\n    secrets:\n", r.Created.UTC().Format(time.RFC3339))
 		for _, s := range r.Secrets {
 			fmt.Fprintf(&b, "      - sha256: %q\n        created: %q\n", s.SHA256, s.Created.UTC().Format(time.RFC3339))
 		}

@@ -4,49 +4,21 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/millrace/millrace/cmd/internal/datadir"
 )
 
-// Errors of Create.
-var (
-	// ErrBadKey reports a name, project or environment that a key cannot have.
-	ErrBadKey = errors.New("cannot create key")
-)
-
-const (
-	// lockWait is how long Create waits for another process that is writing: it holds the lock for a few milliseconds.
-	lockWait = 5 * time.Second
-	// maxNameLen bounds the name of a key, which is shown in lists.
-	maxNameLen = 100
-)
-
-// Key is what a valid key stands for.
-type Key struct {
-	// ID is the public part of the key; "dev" for the development key.
-	ID string
-	// Project owns the events sent with the key. It is 1 or higher.
-	Project uint32
-	// Name is what the key was called when it was created.
-	Name string
-	// Env is the environment: dev, prod, …
-	Env string
-	// Scopes is what the key may be used for.
-	Scopes Scopes
-}
+// lockWait is how long Create and Adopt wait for another process that is writing: it holds the lock for a few milliseconds.
+const lockWait = 5 * time.Second
 
 // Store is the set of valid keys. Its methods are safe for concurrent use.
 type Store struct {
@@ -56,12 +28,15 @@ type Store struct {
 
 	// current is what Lookup reads. Storing it publishes a finished snapshot, which is never changed afterwards.
 	current atomic.Pointer[snapshot]
-	// writing orders Create and Reload within the process; the lock file orders Create among processes.
+	// writing orders Create, Adopt and Reload within the process; the lock file orders Create and Adopt among processes.
 	writing sync.Mutex
 }
 
+// snapshot is what keys.yaml says.
 type snapshot struct {
-	byID map[keyID]*entry
+	all    []Key
+	byID   map[keyID]*entry          // those made here
+	byText map[[sha256.Size]byte]Key // the adopted ones, by the hash of the whole text
 }
 
 type entry struct {
@@ -79,10 +54,11 @@ func Open(dir, profile, devKey string) (*Store, error) {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
 	s := &Store{path: filepath.Join(dir, "keys.yaml"), own: newOwnKey()}
-	if err := s.openDev(dir, profile, devKey); err != nil {
+	// The keys first: the development key may be none of them.
+	if err := s.Reload(); err != nil {
 		return nil, err
 	}
-	if err := s.Reload(); err != nil {
+	if err := s.openDev(dir, profile, devKey); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -99,7 +75,10 @@ func (s *Store) Lookup(key []byte) (Key, bool) {
 	}
 	p, ok := parse(key)
 	if !ok {
-		return s.own.matches(key)
+		if own, ok := s.own.matches(key); ok {
+			return own, true
+		}
+		return s.current.Load().adopted(key)
 	}
 	e, known := s.current.Load().byID[p.id]
 	if !known {
@@ -117,7 +96,7 @@ func (s *Store) Lookup(key []byte) (Key, bool) {
 }
 
 // Len is the number of keys in keys.yaml; the development key does not count.
-func (s *Store) Len() int { return len(s.current.Load().byID) }
+func (s *Store) Len() int { return len(s.current.Load().all) }
 
 // Projects lists the projects that have a key, the development key's among them, in ascending order.
 func (s *Store) Projects() []uint32 {
@@ -125,8 +104,8 @@ func (s *Store) Projects() []uint32 {
 	if s.dev != nil {
 		all = append(all, s.dev.key.Project)
 	}
-	for _, e := range s.current.Load().byID {
-		all = append(all, e.key.Project)
+	for _, k := range s.current.Load().all {
+		all = append(all, k.Project)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -143,92 +122,85 @@ func (s *Store) Reload() error {
 	if err != nil {
 		return fmt.Errorf("read keys: %w", err)
 	}
-	s.publish(records)
+	next := newSnapshot(records)
+	if err := next.clash(s.dev); err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	s.current.Store(next)
 	return nil
 }
 
-// publish makes records the valid keys. They have been checked.
-func (s *Store) publish(records []record) {
-	next := &snapshot{byID: make(map[keyID]*entry, len(records))}
-	for _, r := range records {
-		scopes, err := ParseScopes(r.Scope)
+// newSnapshot makes the valid keys of records, which have been checked.
+func newSnapshot(records []record) *snapshot {
+	next := &snapshot{all: make([]Key, 0, len(records)), byID: make(map[keyID]*entry, len(records)), byText: map[[sha256.Size]byte]Key{}}
+	for i := range records {
+		r := &records[i]
+		key, hashes, err := r.parse()
 		if err != nil {
 			panic("BUG: keys: unchecked record: " + err.Error())
 		}
-		e := &entry{key: Key{ID: r.ID, Project: r.Project, Name: r.Name, Env: r.Env, Scopes: scopes}}
-		for _, sr := range r.Secrets {
-			sum, err := sr.hash()
-			if err != nil {
-				panic("BUG: keys: unchecked record: " + err.Error())
-			}
-			e.hashes = append(e.hashes, sum)
+		next.all = append(next.all, key)
+		if !r.Adopted {
+			next.byID[keyID([]byte(r.ID))] = &entry{key: key, hashes: hashes}
+			continue
 		}
-		next.byID[keyID([]byte(r.ID))] = e
+		for _, sum := range hashes {
+			next.byText[sum] = key
+		}
 	}
-	s.current.Store(next)
+	return next
 }
 
-// Create makes a key, adds it to keys.yaml, which is durable when it returns, and to the valid keys of this process; others see it
-// after Reload. The key itself is in the result and nowhere else.
-func (s *Store) Create(name string, project uint32, env string, scopes Scopes) (Secret, error) {
-	switch {
-	case scopes.String() == "":
-		return Secret{}, fmt.Errorf("%w: it has no scope", ErrBadKey)
-	case project == 0:
-		return Secret{}, fmt.Errorf("%w: project 0: projects are numbered from 1", ErrBadKey)
-	case !validEnv(env):
-		return Secret{}, fmt.Errorf("%w: environment %q: use 1 to %d lower-case letters or digits, such as prod", ErrBadKey, env, maxEnvLen)
-	case !validName(name):
-		return Secret{}, fmt.Errorf("%w: name %q: use 1 to %d printable characters", ErrBadKey, name, maxNameLen)
+// Create makes a key as k says, whose ID is ignored. It adds the key to keys.yaml, which is durable when it returns, and to the valid keys of this process; others see
+// it after Reload. The key itself is in the result and nowhere else.
+func (s *Store) Create(k Key) (Secret, error) {
+	if err := k.check(); err != nil {
+		return Secret{}, err
 	}
+	secret := newSecret()
+	id, err := s.add(k, sha256.Sum256([]byte(secret)), false)
+	if err != nil {
+		return Secret{}, err
+	}
+	return NewSecret(compose(k.Env, id, secret)), nil
+}
+
+// add gives k an id and puts it among the keys. sum is the hash of its secret or, when it is adopted, of its whole text.
+func (s *Store) add(k Key, sum [sha256.Size]byte, adopted bool) (id keyID, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	lock, err := datadir.Acquire(context.Background(), s.path+".lock", lockWait, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return Secret{}, fmt.Errorf("create key: %w", err)
+		return id, fmt.Errorf("create key: %w", err)
 	}
-	key, err := s.createLocked(name, project, env, scopes)
-	if err := errors.Join(err, lock.Release()); err != nil {
-		return Secret{}, fmt.Errorf("create key: %w", err)
-	}
-	return key, nil
+	id, err = s.addLocked(k, sum, adopted)
+	return id, errors.Join(err, lock.Release())
 }
 
-func (s *Store) createLocked(name string, project uint32, env string, scopes Scopes) (Secret, error) {
+func (s *Store) addLocked(k Key, sum [sha256.Size]byte, adopted bool) (id keyID, err error) {
 	records, err := readFile(s.path)
 	if err != nil {
-		return Secret{}, err
+		return id, fmt.Errorf("create key: %w", err)
+	}
+	if adopted {
+		// What the file says now: another process may have adopted the text since this one has read it.
+		if there, ok := newSnapshot(records).byText[sum]; ok {
+			return id, fmt.Errorf("%w: the text to adopt is adopted already, as key %s of project %d: go on with that one, or remove it from %s first", ErrBadKey, there.ID, there.Project, s.path)
+		}
 	}
 	taken := map[string]bool{}
-	for _, r := range records {
-		taken[r.ID] = true
+	for i := range records {
+		taken[records[i].ID] = true
 	}
-	id := newID()
+	id = newID()
 	for taken[string(id[:])] {
 		id = newID()
 	}
-	secret := newSecret()
-	sum := sha256.Sum256([]byte(secret))
-	now := time.Now().UTC().Truncate(time.Second)
-	records = append(records, record{
-		ID: string(id[:]), Project: project, Name: name, Env: env, Scope: strings.Split(scopes.String(), ", "), Created: now,
-		Secrets: []secretRecord{{SHA256: hex.EncodeToString(sum[:]), Created: now}},
-	})
+	k.ID = string(id[:])
+	records = append(records, newRecord(k, sum, adopted, time.Now().UTC().Truncate(time.Second)))
 	if err := writeFile(s.path, records); err != nil {
-		return Secret{}, err
+		return id, fmt.Errorf("create key: %w", err)
 	}
-	s.publish(records)
-	return NewSecret(compose(env, id, secret)), nil
-}
-
-func validName(name string) bool {
-	if name == "" || len(name) > maxNameLen || !utf8.ValidString(name) {
-		return false
-	}
-	for _, r := range name {
-		if !unicode.IsPrint(r) {
-			return false
-		}
-	}
-	return true
+	s.current.Store(newSnapshot(records))
+	return id, nil
 }

@@ -27,7 +27,7 @@ func open(t *testing.T, dir, profile, devKey string) *Store {
 
 func create(t *testing.T, s *Store, name string, project uint32, env string) string {
 	t.Helper()
-	key, err := s.Create(name, project, env, Ingest)
+	key, err := s.Create(Key{Name: name, Project: project, Env: env, Scopes: Ingest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestScopes(t *testing.T) {
 	}
 	want := map[string]Scopes{}
 	for i, scopes := range []Scopes{Ingest, Query, Ingest | Query, Manage, Query | Manage} {
-		key, err := s.Create("k", uint32(5-i), "prod", scopes)
+		key, err := s.Create(Key{Name: "k", Project: uint32(5 - i), Env: "prod", Scopes: scopes})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func TestScopes(t *testing.T) {
 		}
 		s = open(t, dir, "dev", "mine")
 	}
-	if _, err := s.Create("k", 1, "prod", 0); !errors.Is(err, ErrBadKey) {
+	if _, err := s.Create(Key{Name: "k", Project: 1, Env: "prod"}); !errors.Is(err, ErrBadKey) {
 		t.Errorf("no scope: %v", err)
 	}
 	for _, names := range [][]string{nil, {"admin"}, {"ingest", "ingest"}, {""}} {
@@ -187,7 +187,7 @@ func TestKeysWithoutScope(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := strings.NewReplacer("version: 2", "version: 1", "    scope: [ingest]\n", "").Replace(string(text))
+	old := strings.NewReplacer("version: 3", "version: 1", "    scope: [ingest]\n", "").Replace(string(text))
 	if old == string(text) {
 		t.Fatalf("nothing to take away:\n%s", text)
 	}
@@ -217,7 +217,7 @@ func TestCreateConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range made {
 		wg.Go(func() {
-			key, err := stores[i%2].Create(fmt.Sprint("k", i), 1, "prod", Ingest)
+			key, err := stores[i%2].Create(Key{Name: fmt.Sprint("k", i), Project: 1, Env: "prod", Scopes: Ingest})
 			if err != nil {
 				t.Error(err)
 			}
@@ -250,7 +250,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"web", 1, "a_b"},
 		{"web", 1, "12345678901234567"},
 	} {
-		if _, err := s.Create(c.name, c.project, c.env, Ingest); !errors.Is(err, ErrBadKey) {
+		if _, err := s.Create(Key{Name: c.name, Project: c.project, Env: c.env, Scopes: Ingest}); !errors.Is(err, ErrBadKey) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -265,7 +265,7 @@ func TestBadFiles(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{good, ""},
 		{"", "version 0, want 1"},
-		{"version: 3\nkeys: []\nmore: 1\n", "version 3, this program knows up to 2"},
+		{"version: 4\nkeys: []\nmore: 1\n", "version 4, this program knows up to 3"},
 		{good + "more: 1\n", "unknown field"},
 		{good + good[strings.Index(good, "  - "):], "occurs twice"},
 		{strings.Replace(good, "a2345678", "12345678", 1), "begin with a letter"},
@@ -303,7 +303,7 @@ func TestReloadKeepsKeysOnError(t *testing.T) {
 	if err := s.Reload(); err == nil {
 		t.Error("a damaged file was taken")
 	}
-	if _, err := s.Create("x", 1, "prod", Ingest); err == nil {
+	if _, err := s.Create(Key{Name: "x", Project: 1, Env: "prod", Scopes: Ingest}); err == nil {
 		t.Error("a damaged file was replaced")
 	}
 	if _, ok := s.Lookup([]byte(key)); !ok {
@@ -451,7 +451,11 @@ func TestLookupAllocatesNothing(t *testing.T) {
 	s := open(t, t.TempDir(), "dev", "devtext")
 	good := []byte(create(t, s, "web", 1, "prod"))
 	p, _ := parse(good)
+	if _, err := s.Adopt(Key{Name: "adopted", Project: 1, Env: "prod", Scopes: Ingest}, NewSecret(foreign["jitsu"])); err != nil {
+		t.Fatal(err)
+	}
 	for name, key := range map[string][]byte{
+		"adopted": []byte(foreign["jitsu"]), "not adopted": []byte(foreign["ampl"]), "longest": []byte(foreign["longest"]),
 		"good": good, "dev": []byte("devtext"), "unknown": []byte(compose("prod", newID(), newSecret())),
 		"wrong": []byte(compose("prod", p.id, newSecret())), "malformed": []byte("mr_x"),
 	} {
@@ -493,16 +497,22 @@ func BenchmarkLookup(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	key, err := s.Create("web", 1, "prod", Ingest)
+	key, err := s.Create(Key{Name: "web", Project: 1, Env: "prod", Scopes: Ingest})
 	if err != nil {
 		b.Fatal(err)
+	}
+	// Many of the others, so that they would show in what the first kind costs.
+	for i := range 100 {
+		if _, err := s.Adopt(Key{Name: "adopted", Project: 1, Env: "prod", Scopes: Ingest}, NewSecret(fmt.Sprint(foreign["posthog"], i))); err != nil {
+			b.Fatal(err)
+		}
 	}
 	good := []byte(key.Reveal())
 	p, _ := parse(good)
 	for _, c := range []struct {
 		name string
 		key  []byte
-	}{{"good", good}, {"wrong", []byte(compose("prod", p.id, newSecret()))}, {"unknown", []byte(compose("prod", newID(), newSecret()))}, {"malformed", []byte(good[:40])}} {
+	}{{"good", good}, {"adopted", []byte(foreign["posthog"] + "7")}, {"not adopted", []byte(foreign["segment"])}, {"wrong", []byte(compose("prod", p.id, newSecret()))}, {"unknown", []byte(compose("prod", newID(), newSecret()))}, {"malformed", []byte(good[:40])}} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

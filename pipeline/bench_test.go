@@ -1,13 +1,20 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"os/exec"
 	"runtime"
+	"strings"
 	"testing"
 
+	"github.com/VictoriaMetrics/metrics"
+
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/pipeline/enrich"
 	"github.com/millrace/millrace/schema"
 )
 
@@ -82,6 +89,67 @@ func BenchmarkEncode(b *testing.B) {
 		r.reset()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
+}
+
+// enriched makes the source's request one that all of enrichment has to do with: of a browser, or of a server that speaks for many people.
+func (s *source) enriched(server bool) {
+	const chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+	b := &s.template
+	b.ClientIP = netip.MustParseAddr("8.8.8.8")
+	b.UserAgent = []byte(chrome)
+	if !server {
+		return
+	}
+	b.UserAgent = []byte("analytics-node-next/3.1.0")
+	for i := range b.Events {
+		e := &b.Events[i]
+		e.ClientAgent = b.Append([]byte(chrome), false)
+		e.ClientAddr = b.Append(fmt.Appendf(nil, "84.%d.17.9", i%37), false)
+		e.Set(schema.FieldIP, e.ClientAddr)
+	}
+}
+
+// newEnricher has the database of countries that make deps installs.
+func newEnricher(t testing.TB) *enrich.Enricher {
+	t.Helper()
+	cfg := enrich.DefaultConfig()
+	path, err := exec.Command("../cmd/internal/countries/install.sh").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.CountryDatabase = strings.TrimSpace(string(path))
+	x, err := enrich.New(cfg, enrich.Deps{AddressSecret: bytes.Repeat([]byte("k"), 32), Logger: slog.New(slog.DiscardHandler), Metrics: metrics.NewSet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// BenchmarkEncodeEnriched is BenchmarkEncode with all of enrichment, all of it warm.
+func BenchmarkEncodeEnriched(b *testing.B) {
+	x := newEnricher(b)
+	for _, kind := range []struct {
+		name   string
+		server bool
+		x      *enrich.Enricher
+	}{{"browser/without", false, nil}, {"browser/with", false, x}, {"server/without", true, nil}, {"server/with", true, x}} {
+		b.Run(kind.name, func(b *testing.B) {
+			const n = 100
+			src := newSource(n)
+			src.enriched(kind.server)
+			p := idlePipeline(b, "127.0.0.1:1")
+			p.deps.Enrich = kind.x
+			r := newRequest(p)
+			r.encode(src.next())
+			r.reset()
+			b.ReportAllocs()
+			for b.Loop() {
+				r.encode(src.next())
+				r.reset()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
+		})
+	}
 }
 
 // BenchmarkRecordBatchEncode is what a shard does with each record: copy into the batch, prefix, CRC.

@@ -19,6 +19,7 @@ func (r *request) judge(b *schema.Batch, e *schema.Event) {
 		r.checkNames(b, e)
 	}
 	if e.Refused() {
+		r.enrich.Address(b, e)
 		r.enrich.Named(b, e)
 		return
 	}
@@ -26,6 +27,9 @@ func (r *request) judge(b *schema.Batch, e *schema.Event) {
 		e.Result, e.Reason, e.Pointer = schema.Warning, schema.TimestampAdjusted, b.Dialect.Pointer(schema.FieldTS)
 		e.Detail = r.adjusted(e)
 	}
+	r.enrich.Agent(b, e)
+	r.enrich.Place(b, e)
+	r.enrich.Address(b, e)
 	r.enrich.ID(b, e)
 	r.enrich.Session(b, e)
 }

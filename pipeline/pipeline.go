@@ -13,10 +13,11 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/millrace/millrace/broker"
+	"github.com/millrace/millrace/pipeline/enrich"
 	"github.com/millrace/millrace/schema"
 )
 
-// Deps is what the pipeline works with. All but Gate, Erased and Now are required.
+// Deps is what the pipeline works with. All but Gate, Erased, Enrich and Now are required.
 type Deps struct {
 	// Broker is used until Run has returned.
 	Broker *broker.Client
@@ -32,6 +33,8 @@ type Deps struct {
 	// Erased, when set, is asked once for each Submit for the ids of the project that were erased, as cityHash64 of the id; nil: none were. Events that bear one are refused, and
 	// nothing of them is kept. It and what it returns must be quick and safe for concurrent use.
 	Erased func(project uint32) (erased func(h uint64) bool)
+	// Enrich, when set, is what events are completed from beyond what they and their requests say: user agents, places, sessions. It runs elsewhere.
+	Enrich *enrich.Enricher
 	// Now is the clock for requests that come without a time of arrival, and for the quarantine's rate. Default time.Now.
 	Now func() time.Time
 

@@ -49,15 +49,13 @@ func (r *request) encodeRefused(b *schema.Batch, e *schema.Event, stage string) 
 		RequestID:     b.RequestID,
 		CorrelationID: string(r.textOf(b, e.Text(schema.FieldCorrelationID))),
 		ReceivedAt:    b.ReceivedAt,
+		ClientIP:      r.enrich.ClientIP(b),
 		UserAgent:     string(b.UserAgent),
 		Size:          int64(len(raw)),
 		Truncated:     truncated,
 	}
 	if b.HasSentAt {
 		rejection.SentAt = b.SentAt
-	}
-	if b.ClientIP.IsValid() {
-		rejection.ClientIP = b.ClientIP.String()
 	}
 	r.headers = r.headers[:0]
 	rejection.EachHeader(func(key string, value []byte) {

@@ -48,6 +48,7 @@ const (
 func newRequest(p *Pipeline) *request {
 	r := &request{p: p, done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour), open: make([]int32, len(p.parts))}
 	r.timer.Stop()
+	r.enrich.Use(p.deps.Enrich)
 	return r
 }
 

@@ -73,10 +73,7 @@ func (p *Pipeline) submit(ctx context.Context, b *schema.Batch) error {
 func (r *request) encode(b *schema.Batch) {
 	r.enrich.Begin(b, r.p.limits)
 	r.prepare(b)
-	var erased func(h uint64) bool
-	if r.p.deps.Erased != nil {
-		erased = r.p.deps.Erased(b.Project)
-	}
+	erased := r.p.erased(b.Project)
 	for i := range b.Events {
 		e := &b.Events[i]
 		stage := stagePipeline
@@ -93,6 +90,7 @@ func (r *request) encode(b *schema.Batch) {
 			r.place[i] = r.encodeEvent(b, e)
 		}
 	}
+	r.enrich.End()
 }
 
 // reserve makes room for all chunks on their rings, or for none.

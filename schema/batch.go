@@ -18,6 +18,15 @@ type Event struct {
 	ClientTime Text
 	// ClientSession is the session id as the client gave it.
 	ClientSession Text
+	// ClientAgent is the user agent that the event names, of the person's device; the empty text when it names none.
+	ClientAgent Text
+	// ClientAddr is where in the event's own text the client gave an address, the text between the quotes: what an address policy has to change there. The empty text when it
+	// gave none.
+	ClientAddr Text
+	// NoAddress tells that the client says that the address which the request came from is not the person's.
+	NoAddress bool
+	// TrustClock tells that the client asked for its times to be taken as they are, without correction.
+	TrustClock bool
 
 	// Result and Reason are the outcome. A decoder refuses an event by Refuse; later stages leave refused events alone but for quarantine.
 	Result Result
@@ -59,6 +68,8 @@ type Batch struct {
 	// Traceparent and IdempotencyKey are header values, nil when absent; UserAgent likewise.
 	Traceparent, IdempotencyKey, UserAgent []byte
 	ClientIP                               netip.Addr
+	// AddressPolicy is what becomes of addresses once they were looked up.
+	AddressPolicy AddressPolicy
 
 	Events []Event
 
@@ -98,6 +109,7 @@ func (e *Event) reset(index int) {
 	e.Envelope.Reset()
 	e.Index = index
 	e.Raw, e.ClientID, e.ClientTime, e.ClientSession = Text{}, Text{}, Text{}, Text{}
+	e.ClientAgent, e.ClientAddr, e.NoAddress, e.TrustClock = Text{}, Text{}, false, false
 	e.Result, e.Reason, e.Pointer, e.Detail, e.Quarantined = 0, 0, "", "", false
 }
 

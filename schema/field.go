@@ -197,15 +197,28 @@ type Dialect uint8
 
 // The dialects.
 const (
-	DialectNative Dialect = iota
-	DialectSegment
-	numDialects
+	DialectNative  Dialect = iota
+	DialectSegment         // RudderStack and Jitsu, too
+	DialectPostHog
+	DialectAmplitude
+	DialectMixpanel
+	NumDialects // how many there are
 )
 
-var dialectNames = [numDialects]string{"native", "segment"}
+var dialectNames = [NumDialects]string{"native", "segment", "posthog", "amplitude", "mixpanel"}
 
 // String returns the dialect's name in records, rows and metrics.
 func (d Dialect) String() string { return dialectNames[d] }
+
+// ParseDialect finds the dialect named by word, in the spelling of String.
+func ParseDialect(word string) (Dialect, bool) {
+	for i, w := range dialectNames {
+		if w == word {
+			return Dialect(i), true
+		}
+	}
+	return DialectNative, false
+}
 
 // parseWord returns the index of word in words, or 0.
 func parseWord(word []byte, words []string) int {

@@ -85,9 +85,23 @@ func (d *IDs) Session(project uint32, id []byte, ts int64) UUID {
 	}
 	u, scratch := derive(d.scratch, derivedSession, project, id)
 	d.scratch = scratch
-	day := max(ts-mod(ts, dayMillis), 0)
+	return u.timed(max(ts-mod(ts, dayMillis), 0))
+}
+
+// BegunSession is the id of the session that somebody's event at ts begins, in Unix milliseconds, when the client names none: a UUID of version 7 with that time and a hash of project,
+// person and time. It is the same wherever it is worked out from the same beginning.
+func (d *IDs) BegunSession(project uint32, distinctID []byte, ts int64) UUID {
+	var begin [8]byte
+	binary.BigEndian.PutUint64(begin[:], uint64(ts))
+	u, scratch := derive(d.scratch, derivedSession, project, distinctID, begin[:]) // two parts: never the hash of a session that a client named
+	d.scratch = scratch
+	return u.timed(max(ts, 0))
+}
+
+// timed makes a hash a UUID of version 7 for the time, in Unix milliseconds.
+func (u UUID) timed(ms int64) UUID {
 	low := binary.BigEndian.Uint16(u[6:])
-	binary.BigEndian.PutUint64(u[:], uint64(day)<<16|uint64(low))
+	binary.BigEndian.PutUint64(u[:], uint64(ms)<<16|uint64(low))
 	return u.tag(7)
 }
 

@@ -125,3 +125,24 @@ func TestIllegalIDs(t *testing.T) {
 		}
 	}
 }
+
+// TestBegunSession: the id of a session that nobody named has the time of its beginning, and is the same for the same beginning alone.
+func TestBegunSession(t *testing.T) {
+	var d IDs
+	const at = 1_795_000_000_123
+	first := d.BegunSession(7, []byte("ada"), at)
+	if ms, v7 := first.UnixMilli(); !v7 || ms != at || first[8]>>6 != 2 {
+		t.Errorf("%v has time %d", first, ms)
+	}
+	if d.BegunSession(7, []byte("ada"), at) != first {
+		t.Error("the same beginning has two ids")
+	}
+	for name, other := range map[string]UUID{
+		"project": d.BegunSession(8, []byte("ada"), at), "person": d.BegunSession(7, []byte("adb"), at), "time": d.BegunSession(7, []byte("ada"), at+1),
+		"named session": d.Session(7, []byte("ada"), at),
+	} {
+		if other == first || string(other[8:]) == string(first[8:]) {
+			t.Errorf("another %s gives %v beside %v", name, other, first)
+		}
+	}
+}

@@ -76,9 +76,11 @@ const (
 	Broker Durability = iota
 	// Relaxed: in the broker, whose settings do not make that durable.
 	Relaxed
+	// NotStored: events were only looked at.
+	NotStored
 )
 
-var durabilityNames = [...]string{"broker", "relaxed"}
+var durabilityNames = [...]string{"broker", "relaxed", "none"}
 
 // String returns the word that stands in answers.
 func (d Durability) String() string { return durabilityNames[d] }

@@ -146,7 +146,7 @@ func drawEnvelope(t *rapid.T) *builder {
 	b.e = Envelope{
 		ID: uuid.Draw(t, "id"), SessionID: uuid.Draw(t, "session"), RequestID: uuid.Draw(t, "request"), Project: rapid.Uint32().Draw(t, "project"),
 		Type: Type(rapid.IntRange(1, int(numTypes)-1).Draw(t, "type")), TS: millis.Draw(t, "ts"), ReceivedAt: millis.Draw(t, "received"),
-		TSSource: TSSource(rapid.IntRange(0, int(numTSSources)-1).Draw(t, "source")), Dialect: Dialect(rapid.IntRange(0, int(numDialects)-1).Draw(t, "dialect")),
+		TSSource: TSSource(rapid.IntRange(0, int(numTSSources)-1).Draw(t, "source")), Dialect: Dialect(rapid.IntRange(0, int(NumDialects)-1).Draw(t, "dialect")),
 		Hops: rapid.Uint8().Draw(t, "hops"), ScreenW: rapid.Uint16().Draw(t, "w"), ScreenH: rapid.Uint16().Draw(t, "h"), Bot: rapid.Bool().Draw(t, "bot"),
 	}
 	if rapid.Bool().Draw(t, "client_ts") {

@@ -108,29 +108,41 @@ func ParseTime(t []byte) (ms int64, ok bool) {
 	return ParseEpoch(t)
 }
 
+// epochMillis takes a whole count for seconds, milliseconds, microseconds or nanoseconds by its size.
+func epochMillis(n int64) (ms int64, ok bool) {
+	// Unsigned: the smallest int64 has no positive twin.
+	switch size := uint64(max(n, -n)); {
+	case size < 1e11:
+		ms = n * 1000
+	case size < 1e14:
+		ms = n
+	case size < 1e17:
+		ms = floorDiv(n, 1000)
+	default:
+		ms = floorDiv(n, 1_000_000)
+	}
+	return ms, ms >= minMillis && ms <= maxMillis
+}
+
 // ParseEpoch reads a count since 1970-01-01 as ParseTime does.
 func ParseEpoch(t []byte) (ms int64, ok bool) {
 	if len(t) == 0 || len(t) > 32 {
 		return 0, false
 	}
+	whole := true
 	for _, c := range t {
-		if c-'0' > 9 && c != '-' && c != '.' && c|0x20 != 'e' && c != '+' {
+		if c-'0' <= 9 || c == '-' || c == '+' {
+			continue
+		}
+		if c != '.' && c|0x20 != 'e' {
 			return 0, false
 		}
+		whole = false // and ParseInt would make an error of it
 	}
-	if n, err := strconv.ParseInt(string(t), 10, 64); err == nil {
-		// Unsigned: the smallest int64 has no positive twin.
-		switch size := uint64(max(n, -n)); {
-		case size < 1e11:
-			ms = n * 1000
-		case size < 1e14:
-			ms = n
-		case size < 1e17:
-			ms = floorDiv(n, 1000)
-		default:
-			ms = floorDiv(n, 1_000_000)
+	if whole {
+		if n, err := strconv.ParseInt(string(t), 10, 64); err == nil {
+			return epochMillis(n)
 		}
-		return ms, ms >= minMillis && ms <= maxMillis
 	}
 	f, err := strconv.ParseFloat(string(t), 64)
 	if err != nil || f != f {

@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,6 +149,89 @@ func TestClock(t *testing.T) {
 		if adjusted := r.Clock(e); adjusted != c.adjusted || e.TS != c.want || e.TSSource != c.source {
 			t.Errorf("%s: ts %d from %v, adjusted %v; want %d from %v, %v", name, e.TS, e.TSSource, adjusted, c.want, c.source, c.adjusted)
 		}
+	}
+}
+
+// TestTrustedClock: a client that says so is not corrected, and its time of sending is kept.
+func TestTrustedClock(t *testing.T) {
+	for _, trust := range []bool{false, true} {
+		b, e := batch(nil)
+		b.SentAt, b.HasSentAt = arrival-3600_000, true
+		e.SetClientTS(arrival - 2*3600_000)
+		e.TrustClock = trust
+		r := begun(b)
+		r.Stamp(b, e)
+		adjusted := r.Clock(e)
+		want, source := arrival-3600_000, schema.TSCorrected
+		if trust {
+			want, source = arrival-2*3600_000, schema.TSClient
+		}
+		if adjusted || e.TS != want || e.TSSource != source || !e.Has(schema.FieldSentAt) || e.SentAt != b.SentAt {
+			t.Errorf("trust %v: ts %d from %v, sent at %d", trust, e.TS, e.TSSource, e.SentAt)
+		}
+	}
+}
+
+// TestWarmEnrichmentAllocatesNothing: with databases, agents, sessions and hashed addresses.
+func TestWarmEnrichmentAllocatesNothing(t *testing.T) {
+	x := enricher(t, func(c *Config) { c.CountryDatabase, c.CityDatabase = countries(t), cities(t) })
+	b := &schema.Batch{Project: 7, ReceivedAt: arrival, ClientIP: netip.MustParseAddr("81.2.69.142"), AddressPolicy: schema.HashAddress}
+	agent := []byte(chrome)
+	raw := `{"ip":"2.125.160.77","user":"user-1"}`
+	var r Request
+	r.Use(x)
+	run := func() {
+		b.Buf, b.Events, b.UserAgent = append(b.Buf[:0], raw...), b.Events[:0], agent
+		b.Buf = append(b.Buf, agent...)
+		for i := range 3 {
+			e := b.Add()
+			e.Type = schema.Page
+			e.Set(schema.FieldUserID, schema.TextAt(29, 35, false))
+			e.Raw = schema.TextAt(0, len(raw), false)
+			if i == 1 {
+				e.ClientAddr = schema.TextAt(7, 19, false)
+				e.Set(schema.FieldIP, e.ClientAddr)
+				e.ClientAgent = schema.TextAt(len(raw), len(b.Buf), false)
+			}
+		}
+		r.Begin(b, schema.DefaultLimits())
+		for i := range b.Events {
+			e := &b.Events[i]
+			r.Stamp(b, e)
+			r.Name(b, e)
+			r.Actor(e)
+			r.Clock(e)
+			r.Agent(b, e)
+			r.Place(b, e)
+			r.Address(b, e)
+			r.Session(b, e)
+		}
+		r.End()
+	}
+	run()
+	for i, want := range []string{"GB", "FR", "GB"} {
+		if e := &b.Events[i]; text(b, e, schema.FieldCountry) != want || text(b, e, schema.FieldBrowser) != "Chrome" || e.SessionID == (schema.UUID{}) || text(b, e, schema.FieldIP)[:2] != "fd" {
+			t.Fatalf("event %d is not enriched: %s", i, text(b, e, schema.FieldCountry))
+		}
+	}
+	if n := testing.AllocsPerRun(100, run); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Error(err)
+	}
+	bad := Config{ReloadInterval: 1, AgentCacheEntries: 1, SessionTimeout: -1, SessionEntries: 1, CityDatabase: None}
+	err := bad.Validate()
+	for _, key := range []string{"reload_interval", "agent_cache_entries", "session_timeout", "session_entries", "city_database"} {
+		if err == nil || !strings.Contains(err.Error(), "enrich."+key+": ") {
+			t.Errorf("nothing about %s in %v", key, err)
+		}
+	}
+	if _, err := New(bad, Deps{}); err == nil || !strings.Contains(err.Error(), "no logger") {
+		t.Errorf("New: %v", err)
 	}
 }
 

@@ -31,11 +31,11 @@ func (r *request) admit() *refusal {
 	if r.ctx.IsOptions() {
 		return nil
 	}
-	if !r.ctx.IsPost() {
-		return r.wrongMethod("POST, OPTIONS")
+	if !r.ctx.IsPost() && !(route.Get && r.ctx.IsGet()) {
+		return r.wrongMethod(methods(route))
 	}
-	if text, shown := credential(&r.header, r.ctx.QueryArgs(), r.scratch); shown || route.Dialect != schema.DialectSegment {
-		if refused := r.authenticate(text, shown); refused != nil {
+	if shown, ok := findKey(&r.header, r.ctx.QueryArgs(), r.scratch); ok || route.Dialect == schema.DialectNative {
+		if refused := r.authenticate(shown, ok); refused != nil {
 			return refused
 		}
 	}
@@ -48,20 +48,25 @@ func (r *request) admit() *refusal {
 		if c == codeNestedEncoding {
 			return refuse(c, fmt.Sprintf("Content-Encoding %s names more than one compression: compress the body once", value))
 		}
-		return refuse(c, fmt.Sprintf("Content-Encoding %s is not supported: use gzip, zstd or none", value))
+		return refuse(c, fmt.Sprintf("Content-Encoding %s is not supported: use %s or none", value, acceptedEncodings))
 	}
-	if r.lines, ok = parseMedia(r.header.contentType); !ok {
-		return refuse(codeUnsupportedMediaType, fmt.Sprintf("Content-Type %s is not JSON in UTF-8: send application/json or application/x-ndjson, with charset utf-8 or none",
-			dialect.Quote(r.header.contentType)))
+	if r.media, ok = parseMedia(r.header.contentType); !ok {
+		return refuse(codeUnsupportedMediaType, wrongMedia(r.header.contentType))
 	}
 	return nil
 }
 
-// authenticate looks the key up. shown tells whether the client showed any. The answer is the same for a missing and an unknown key.
-func (r *request) authenticate(text []byte, shown bool) *refusal {
-	if shown && len(text) > 0 && len(text) <= maxKeyBytes {
-		r.key, r.hasKey = r.s.deps.Keys.Lookup(text)
+// methods are those that a route takes, as the header Allow lists them.
+func methods(route *dialect.Route) string {
+	if route.Get {
+		return "GET, POST, OPTIONS"
 	}
+	return "POST, OPTIONS"
+}
+
+// authenticate looks the key up. shown tells whether the client showed any. The answer is the same for a missing and an unknown key.
+func (r *request) authenticate(key shownKey, shown bool) *refusal {
+	r.key, r.secret, r.hasKey = key.find(r.s.deps.Keys)
 	if r.hasKey && r.key.Forbidden {
 		r.hasKey = false // nothing is kept for it
 		r.s.gauges.badScope.Inc()
@@ -106,6 +111,13 @@ func healthPath(path []byte) (string, bool) {
 }
 
 func (r *request) admitOther(path []byte) *refusal {
+	if p := findPage(path); p != nil {
+		r.page, r.index = p, len(dialect.Routes())+p.index
+		if r.ctx.IsOptions() && p.anyOrigin || p.takes(r.ctx.Method()) {
+			return nil
+		}
+		return r.wrongMethod(p.methods)
+	}
 	if _, ok := healthPath(path); ok {
 		r.index = len(dialect.Routes()) + routeHealth
 		if r.ctx.IsGet() || r.ctx.IsHead() {
@@ -136,8 +148,15 @@ const known = "events are taken by POST at /v1/events, /v1/batch, /v1/track, /v1
 
 // serveOther answers what is no event: a preflight or a health check.
 func (r *request) serveOther() {
-	if r.route != nil {
-		r.preflight()
+	switch {
+	case r.route != nil:
+		r.preflight(methods(r.route))
+		return
+	case r.page != nil && r.ctx.IsOptions():
+		r.preflight(r.page.methods)
+		return
+	case r.page != nil:
+		r.page.serve(r)
 		return
 	}
 	path, _ := healthPath(r.ctx.Path())

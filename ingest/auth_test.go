@@ -26,6 +26,11 @@ func TestKeyPlaces(t *testing.T) {
 		{"X-Write-Key", "/v1/events", body, []string{"X-Write-Key", otherKey}, 8},
 		{"query writeKey", "/v1/track?writeKey=" + otherKey, body, nil, 8},
 		{"query api_key", "/v1/events?api_key=" + otherKey, body, nil, 8},
+		{"query token", "/v1/events?token=" + otherKey, body, nil, 8},
+		{"query writeKey over api_key and token", "/v1/events?token=x&api_key=y&writeKey=" + otherKey, body, nil, 8},
+		{"query api_key over token", "/v1/events?token=" + testKey + "&api_key=" + otherKey, body, nil, 8},
+		{"bad query writeKey over good token", "/v1/events?token=" + testKey + "&writeKey=nobody", body, nil, 0},
+		{"X-Write-Key over query token", "/v1/events?token=nobody", body, []string{"X-Write-Key", testKey}, 7},
 		{"escaped query", "/v1/events?api_key=mr%5Fother_key", body, nil, 8},
 		{"body", "/v1/track", withKey(testKey), nil, 7},
 		{"body batch", "/v1/batch", `{"batch":[{"type":"track"}],"writeKey":"` + otherKey + `"}`, nil, 8},
@@ -62,6 +67,74 @@ func TestKeyPlaces(t *testing.T) {
 		}
 		if a.status != 200 || d.sub.last().Project != c.project {
 			t.Errorf("%s: %v", c.name, a)
+		}
+	}
+}
+
+// askedKeys knows the keys that it is made of, with their projects, and notes what it was asked.
+type askedKeys struct {
+	keys  map[string]uint32
+	asked []string
+}
+
+func (r *askedKeys) Lookup(key []byte) (Key, bool) {
+	r.asked = append(r.asked, string(key))
+	project, ok := r.keys[string(key)]
+	return Key{ID: "k", Project: project, Forbidden: !ok}, ok
+}
+
+type queryTexts map[string]string
+
+func (a queryTexts) Peek(name string) []byte { return []byte(a[name]) }
+
+// Keys with a colon inside are found wherever SDKs put them, and only when their first half is no key itself.
+func TestKeysWithColon(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		header  header
+		query   queryTexts
+		asked   string // what is looked up, in this order
+		project uint32 // 0: refused
+	}{
+		{"X-Write-Key", header{writeKey: []byte("id:secret")}, nil, "id:secret", 1},
+		{"query", header{}, queryTexts{"writeKey": "id:secret"}, "id:secret", 1},
+		{"bearer", header{authorization: []byte("Bearer id:secret")}, nil, "id:secret", 1},
+		{"basic", header{authorization: []byte(basic("id:secret"))}, nil, "id id:secret", 1},
+		{"basic of an SDK that takes it for a user", header{authorization: []byte(basic("id:secret:"))}, nil, "id id:secret", 1},
+		{"basic over X-Write-Key", header{authorization: []byte(basic("id:wrong")), writeKey: []byte("id:secret")}, nil, "id id:wrong", 0},
+		{"user that is a key", header{authorization: []byte(basic("user:secret"))}, nil, "user", 2},
+		{"user that is a key, pair that is one, too", header{authorization: []byte(basic("user:both"))}, nil, "user", 2},
+		{"user alone", header{authorization: []byte(basic("id:"))}, nil, "id", 0},
+		{"user without colon", header{authorization: []byte(basic("id"))}, nil, "id", 0},
+		{"two colons in the password", header{authorization: []byte(basic("id:secret::"))}, nil, "id id:secret:", 0},
+		{"colon for a password", header{authorization: []byte(basic("id::"))}, nil, "id id:", 0},
+		{"password alone", header{authorization: []byte(basic(":id:secret"))}, nil, "", 0},
+		{"half of the secret", header{authorization: []byte(basic("id:sec"))}, nil, "id id:sec", 0},
+		{"no key has such a length", header{authorization: []byte(basic("id:" + strings.Repeat("s", maxKeyBytes)))}, nil, "id", 0},
+		{"two authorizations", header{authorization: []byte(basic("id:secret")), authorizations: 2}, nil, "", 0},
+		{"other scheme", header{authorization: []byte("Digest id:secret")}, nil, "", 0},
+	} {
+		r := &askedKeys{keys: map[string]uint32{"id:secret": 1, "user": 2, "user:both": 3}}
+		shown, _ := findKey(&c.header, c.query, make([]byte, 0, scratchBytes))
+		key, _, ok := shown.find(r)
+		if asked := strings.Join(r.asked, " "); asked != c.asked || ok != (c.project != 0) || key.Project != c.project {
+			t.Errorf("%s: %+v, %v, asked for %q, want %q", c.name, key, ok, asked, c.asked)
+		}
+		if !ok && key != (Key{}) {
+			t.Errorf("%s: no key is %+v", c.name, key)
+		}
+	}
+}
+
+func TestFindKeyAllocatesNothing(t *testing.T) {
+	scratch := make([]byte, 0, scratchBytes)
+	ring := keys{"id:secret": {ID: "k"}}
+	for _, h := range []header{{authorization: []byte(basic("id:secret"))}, {writeKey: []byte("id:secret")}, {authorization: []byte("Bearer x")}} {
+		if n := testing.AllocsPerRun(100, func() {
+			shown, _ := findKey(&h, nil, scratch)
+			shown.find(ring)
+		}); n != 0 {
+			t.Errorf("%s%s: %v allocations", h.authorization, h.writeKey, n)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func BenchmarkRequest(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run("batch="+strconv.Itoa(n), func(b *testing.B) {
 			s, err := New(DefaultConfig(), schema.DefaultLimits(), Deps{
-				Submitter: accepting{}, Keys: keys{testKey: {ID: "k", Project: 7}}, Health: func(bool) (int, []byte) { return 200, nil },
+				Submitter: accepting{}, Validate: func(*schema.Batch) {}, Keys: keys{testKey: {ID: "k", Project: 7}}, Health: func(bool) (int, []byte) { return 200, nil },
 				Log: slog.New(slog.DiscardHandler), Metrics: metrics.NewSet(),
 			})
 			if err != nil {

@@ -121,7 +121,7 @@ func TestExpectContinue(t *testing.T) {
 		{"too large", fmt.Sprintf("%sContent-Length: %d\r\n", postHead, 100_001), "too_large", 413},
 		{"unauthorised", "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n", "invalid_key", 401},
 		{"unknown path", "POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n", "unknown_route", 404},
-		{"encoding", postHead + "Content-Length: 5\r\nContent-Encoding: br\r\n", "unsupported_encoding", 415},
+		{"encoding", postHead + "Content-Length: 5\r\nContent-Encoding: compress\r\n", "unsupported_encoding", 415},
 	} {
 		conn := d.raw()
 		conn.send(c.head + "Expect: 100-continue\r\n\r\n")

@@ -47,7 +47,15 @@ type Config struct {
 	MaxUnauthenticatedBytes int64 `yaml:"max_unauthenticated_bytes"`
 	// DrainTimeout is how long a stop waits for requests in flight. Default 5s.
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
+	// Recordings is what becomes of recordings of screens, which are no events: discard (answered as taken, and not kept) or refuse (404). Default discard.
+	Recordings string `yaml:"recordings"`
 }
+
+// What becomes of recordings.
+const (
+	DiscardRecordings = "discard"
+	RefuseRecordings  = "refuse"
+)
 
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
@@ -71,6 +79,7 @@ func DefaultConfig() Config {
 		MaxUnauthenticatedBodies: 64,
 		MaxUnauthenticatedBytes:  16 << 20,
 		DrainTimeout:             5 * time.Second,
+		Recordings:               DiscardRecordings,
 	}
 }
 
@@ -119,6 +128,7 @@ func (c Config) Validate() error {
 	}
 	largest := c.MaxBodyBytes + c.MaxDecompressedBytes
 	check(c.MaxInflightBytes >= largest, "max_inflight_bytes", "%d is less than the %d that one request may need (max_body_bytes + max_decompressed_bytes)", c.MaxInflightBytes, largest)
+	check(c.Recordings == DiscardRecordings || c.Recordings == RefuseRecordings, "recordings", "%q is neither discard nor refuse", c.Recordings)
 	check(c.MaxUnauthenticatedBytes >= 1<<10, "max_unauthenticated_bytes", "%d is below 1 KiB", c.MaxUnauthenticatedBytes)
 	return errors.Join(errs...)
 }

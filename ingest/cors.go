@@ -5,8 +5,7 @@ import "github.com/valyala/fasthttp"
 // Cross-origin answers, on ingest routes only. SDKs in browsers send credentials, so the origin has to be mirrored: "*" would fail.
 const (
 	corsMaxAge  = "86400"
-	corsMethods = "POST, OPTIONS"
-	corsExposed = "Retry-After, X-Request-Id, X-Correlation-Id"
+	corsExposed = "Retry-After, X-Request-Id, X-Correlation-Id, PostHog-Request-Id"
 )
 
 // allowOrigin lets the page that sent the request read the answer.
@@ -22,15 +21,15 @@ func (r *request) allowOrigin() {
 }
 
 // preflight answers an OPTIONS request: whatever header an SDK wants to send, it may.
-func (r *request) preflight() {
+func (r *request) preflight(methods string) {
 	h := &r.ctx.Response.Header
 	r.ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
 	r.label = codeLabel(codeOK)
 	if len(r.header.origin) == 0 || len(r.header.requestMethod) == 0 {
-		h.Set("Allow", corsMethods)
+		h.Set("Allow", methods)
 		return
 	}
-	h.Set("Access-Control-Allow-Methods", corsMethods)
+	h.Set("Access-Control-Allow-Methods", methods)
 	h.Set("Access-Control-Max-Age", corsMaxAge)
 	if len(r.header.requestHeaders) > 0 {
 		h.SetBytesV("Access-Control-Allow-Headers", r.header.requestHeaders)

@@ -14,11 +14,21 @@ func TestPreflight(t *testing.T) {
 		a := d.do("OPTIONS", r.Path, "", "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", wanted)
 		for key, want := range map[string]string{
 			"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Access-Control-Allow-Headers": wanted,
-			"Access-Control-Allow-Methods": "POST, OPTIONS", "Access-Control-Max-Age": "86400", "Vary": "Origin",
+			"Access-Control-Allow-Methods": map[bool]string{false: "POST, OPTIONS", true: "GET, POST, OPTIONS"}[r.Get], "Access-Control-Max-Age": "86400", "Vary": "Origin",
 		} {
 			if got := a.header.Get(key); a.status != 204 || got != want {
 				t.Errorf("%s: %d, %s %q, want %q", r.Path, a.status, key, got, want)
 			}
+		}
+	}
+	// What SDKs ask for before they send, as RudderStack's and PostHog's add headers of their own.
+	for path, methods := range map[string]string{
+		"/flags/": "GET, POST, OPTIONS", "/decide/": "GET, POST, OPTIONS", "/posthog/flags/": "GET, POST, OPTIONS", "/array/phc_x/config": "GET, OPTIONS", "/v1/projects/k/settings": "GET, OPTIONS", "/sourceConfig/": "GET, OPTIONS",
+	} {
+		wanted := "anonymousid, sentat, rsa-recovered, posthog-sdk-info"
+		a := d.do("OPTIONS", path, "", "Origin", origin, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", wanted)
+		if h := a.header; a.status != 204 || h.Get("Access-Control-Allow-Methods") != methods || h.Get("Access-Control-Allow-Headers") != wanted || h.Get("Access-Control-Allow-Origin") != origin || h.Get("Access-Control-Allow-Credentials") != "true" {
+			t.Errorf("%s: %v %v", path, a, h)
 		}
 	}
 	if a := d.do("OPTIONS", "/v1/batch", ""); a.status != 204 || a.header.Get("Allow") != "POST, OPTIONS" || a.header.Get("Access-Control-Allow-Origin") != "" {

@@ -1,13 +1,14 @@
 // Package ingest is the HTTP door: it takes requests from SDKs, turns them into a schema.Batch, hands that to a Submitter and answers with what became of
 // each event, in the form that the SDK understands.
 //
-//	connection ─▶ header ─▶ admit (framing, route, key, length, encodings) ─▶ body under budgets ─▶ decompress ─▶ dialect ─▶ Submit ─▶ reply
+//	connection ─▶ header ─▶ admit (framing, route, key, length, encodings) ─▶ body under budgets ─▶ decompress ─▶ unwrap ─▶ dialect ─▶ Submit ─▶ reply
 //
 // Where to look:
 //   - server.go, accept.go, conn.go: the server, its connections, and how they end
 //   - handler.go: the story of one request; admit.go, header.go, media.go: all that is decided before the body
-//   - body.go, inflate.go, budget.go: reading a body within time, size and memory
-//   - problem.go, reply.go, cors.go: answers and their codes, the only list
+//   - body.go, inflate.go, budget.go: reading a body within time, size and memory; unwrap.go, form.go, base64.go: JSON out of forms, base64 and queries
+//   - problem.go, reply.go, cors.go: answers and their codes, the only list; reply_*.go: the form of each SDK family
+//   - page.go, bootstrap.go: paths that take no events; pixel.go: an event out of a query
 //   - auth.go: keys; metrics.go, throttle.go: what operators see
 //
 // Memory. One pooled request holds the batch, the decoder and the buffers. It is lent to Submit and taken back before the reply is written; nothing of

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -31,13 +32,25 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		r.refuse(refused)
 		return
 	}
-	err := r.decoder.Decode(r.route, &r.batch, dialect.Options{Lines: r.lines})
+	if r.route.Shape == dialect.Discarded {
+		r.discard()
+		return
+	}
+	route, refused := r.format()
+	if refused != nil {
+		r.refuse(refused)
+		return
+	}
 	r.describe()
+	err := r.decoder.Decode(route, &r.batch, r.options(route))
+	r.correlate()
 	if err != nil {
 		r.reject(faultOf(err))
 		return
 	}
-	if err := s.submit(&r.batch); err != nil {
+	if r.route.Check {
+		s.deps.Validate(&r.batch)
+	} else if err := s.submit(&r.batch); err != nil {
 		r.refuse(r.failed(err))
 		return
 	}
@@ -67,26 +80,82 @@ func (r *request) receive() *refusal {
 		}
 		r.guest = true
 	}
+	if refused := r.takeBody(); refused != nil {
+		return refused
+	}
+	return r.identify()
+}
+
+// takeBody puts the events, as JSON, into the batch's buffer, from wherever the request has them.
+func (r *request) takeBody() *refusal {
+	if r.ctx.IsGet() {
+		if r.route.Pixel && !r.ctx.QueryArgs().Has(formData) {
+			return r.takePixel()
+		}
+		return r.takeQuery()
+	}
 	if refused := r.readBody(); refused != nil {
 		return refused
 	}
 	if refused := r.decompress(); refused != nil {
 		return refused
 	}
-	if !r.hasKey {
-		return r.keyFromBody()
+	return r.unwrap()
+}
+
+// identify settles whose the request is: its key, and of families that share the path the one that it speaks for.
+func (r *request) identify() *refusal {
+	shared := r.route
+	route, sure := r.decoder.Classify(shared, r.batch.Buf, r.key.Dialect, r.key.HasDialect)
+	r.speaks(route)
+	if r.hasKey {
+		return nil
+	}
+	if refused := r.keyFromBody(); refused != nil {
+		return refused
+	}
+	if !sure && r.key.HasDialect {
+		route, _ = r.decoder.Classify(shared, r.batch.Buf, r.key.Dialect, true)
+		r.speaks(route)
 	}
 	return nil
 }
 
-// keyFromBody looks for the key in the body of a request that showed none elsewhere.
-func (r *request) keyFromBody() *refusal {
-	text, err := r.decoder.Key(r.batch.Buf)
-	if err != nil {
-		fault := faultOf(err)
-		return refuse(faultCodes[fault.Fault], fault.Detail)
+// speaks says which route of those that share a path the request is on.
+func (r *request) speaks(route *dialect.Route) {
+	r.route, r.index, r.settled = route, route.Index, true
+}
+
+// options are what the request says of its events outside the body.
+func (r *request) options(route *dialect.Route) dialect.Options {
+	opt := dialect.Options{Lines: r.media.lines, Secret: r.secret}
+	if len(r.bodyKey) > 0 {
+		opt.Key = r.bodyKey
 	}
-	if refused := r.authenticate(text, len(text) > 0); refused != nil {
+	if route.Dialect == schema.DialectPostHog || route.Dialect == schema.DialectMixpanel {
+		opt.Library = r.header.posthogLibrary
+		// What their SDKs in browsers put into "_" is the time of sending.
+		for _, text := range [...][]byte{r.header.sentAt, r.param("sent_at"), r.param("_")} {
+			if opt.SentAt, opt.HasSentAt = schema.ParseTime(text); opt.HasSentAt {
+				break
+			}
+		}
+	}
+	return opt
+}
+
+// keyFromBody looks for the key in the body of a request that showed none elsewhere: beside the events in a form, or where the family puts it.
+func (r *request) keyFromBody() *refusal {
+	text := r.formKey()
+	if text == nil {
+		var err error
+		if text, err = r.decoder.Key(r.route, r.batch.Buf); err != nil {
+			fault := faultOf(err)
+			return refuse(faultCodes[fault.Fault], fault.Detail)
+		}
+	}
+	r.bodyKey = append(r.bodyKey[:0], text...) // text ends with the decoder's next use
+	if refused := r.authenticate(shownKey{text: r.bodyKey}, len(r.bodyKey) > 0); refused != nil {
 		return refused
 	}
 	r.s.guests.leave(source(r.addr), r.charged)
@@ -114,9 +183,12 @@ var faultCodes = [...]code{
 func (r *request) reject(fault *dialect.Error) {
 	refused := refuse(faultCodes[fault.Fault], fault.Detail)
 	reason := schema.InvalidJSON
-	switch fault.Fault {
-	case dialect.Malformed:
-	case dialect.Misshapen:
+	switch {
+	case r.route.Check:
+		r.refuse(refused)
+		return
+	case fault.Fault == dialect.Malformed:
+	case fault.Fault == dialect.Misshapen:
 		reason = schema.InvalidType
 	default:
 		r.refuse(refused)
@@ -182,8 +254,11 @@ func (s *Server) finishResponse(r *request) {
 	if id := r.correlationID(); id != nil {
 		h.SetBytesV("X-Correlation-Id", id)
 	}
-	if r.route != nil {
+	if r.route != nil || r.page != nil && r.page.anyOrigin {
 		r.allowOrigin()
+	}
+	if r.route != nil && r.ctx.IsGet() {
+		h.Set("Cache-Control", "no-store") // what a cache answers never arrives here
 	}
 	if s.draining.Load() {
 		r.ctx.SetConnectionClose()
@@ -216,8 +291,16 @@ func (s *Server) observe(r *request) {
 	}
 	if n, ok := t.allow(r.start); ok {
 		s.log.Log(s.ctx, level, "request", "request_id", string(r.idText), "route", r.route.Path, "status", status, "code", r.label.String(),
-			"events", len(r.batch.Events), "bytes", r.size, "key_id", r.key.ID, "client", r.addr, "took", took, "suppressed", n)
+			"events", len(r.batch.Events), "bytes", r.size, "key_id", r.key.ID, "client", r.logged(), "took", took, "suppressed", n)
 	}
+}
+
+// logged is the client's address as a log may have it: none at all when the key, or the client, wants less of it to be kept than the whole.
+func (r *request) logged() netip.Addr {
+	if max(r.key.Address, askedPolicy(r.header.addressPolicy)) != schema.KeepAddress {
+		return netip.Addr{}
+	}
+	return r.addr
 }
 
 // panicked counts and logs a panic. r is nil when it did not come from the handler.

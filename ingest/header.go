@@ -17,8 +17,13 @@ type header struct {
 	origin          []byte
 	requestMethod   []byte // Access-Control-Request-Method
 	requestHeaders  []byte // Access-Control-Request-Headers
-	encodings       int    // lines of Content-Encoding
-	authorizations  int    // lines of Authorization
+	addressPolicy   []byte // X-IP-Policy, of Jitsu
+	// Where SDKs of PostHog say when they sent the request, its id, and who they are.
+	sentAt         []byte
+	posthogRequest []byte
+	posthogLibrary []byte
+	encodings      int // lines of Content-Encoding
+	authorizations int // lines of Authorization
 }
 
 // Why a header's framing is refused: what two HTTP parsers may read differently, so that one of them sees a request that the other does not
@@ -77,6 +82,8 @@ func readHeader(raw []byte, h *header) (refused string) {
 				h.writeKey = value
 			case equalFold(name, "traceparent"):
 				h.traceparent = value
+			case equalFold(name, "x-ip-policy"):
+				h.addressPolicy = value
 			}
 		case 12:
 			if equalFold(name, "content-type") {
@@ -96,7 +103,9 @@ func readHeader(raw []byte, h *header) (refused string) {
 				h.idempotencyKey = value
 			}
 		case 16:
-			if equalFold(name, "content-encoding") {
+			if equalFold(name, "posthog-sdk-info") {
+				h.posthogLibrary = value
+			} else if equalFold(name, "content-encoding") {
 				h.contentEncoding = value
 				h.encodings++
 			} else if equalFold(name, "x-correlation-id") {
@@ -108,6 +117,14 @@ func readHeader(raw []byte, h *header) (refused string) {
 				if !equalFold(value, "chunked") {
 					return framingEncoding
 				}
+			}
+		case 18:
+			if equalFold(name, "posthog-request-id") {
+				h.posthogRequest = value
+			}
+		case 25:
+			if equalFold(name, "posthog-request-timestamp") {
+				h.sentAt = value
 			}
 		case 29:
 			if equalFold(name, "access-control-request-method") {

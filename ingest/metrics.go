@@ -15,6 +15,7 @@ type gauges struct {
 	requests  [][]atomic.Pointer[metrics.Counter] // by route, then by label of the answer; made on first use
 	duration  *metrics.PrometheusHistogram
 	bodyBytes *metrics.Counter
+	discarded *metrics.Counter
 	panics    *metrics.Counter
 	noKey     *metrics.Counter
 	badKey    *metrics.Counter
@@ -25,12 +26,14 @@ type gauges struct {
 // Routes that are not in the dialect table, as offsets behind it.
 const (
 	routeHealth = iota
+	routeDocument
+	routeBootstrap
 	routeUnknown
 	routeNone // the request could not even be parsed
 	numOtherRoutes
 )
 
-var otherRoutes = [numOtherRoutes]string{"health", "unknown", "none"}
+var otherRoutes = [numOtherRoutes]string{"health", "document", "bootstrap", "unknown", "none"}
 
 // label numbers what a request was answered: a code, or behind those the reason of its first event when all were refused.
 type label uint8
@@ -57,6 +60,7 @@ func newGauges(set *metrics.Set, s *Server) *gauges {
 		requests:  make([][]atomic.Pointer[metrics.Counter], len(dialect.Routes())+numOtherRoutes),
 		duration:  set.NewPrometheusHistogram("millrace_ingest_request_duration_seconds"),
 		bodyBytes: set.NewCounter("millrace_ingest_body_bytes_total"),
+		discarded: set.NewCounter("millrace_ingest_discarded_total"),
 		panics:    set.NewCounter("millrace_ingest_panics_total"),
 		noKey:     set.NewCounter(`millrace_ingest_auth_failures_total{reason="missing"}`),
 		badKey:    set.NewCounter(`millrace_ingest_auth_failures_total{reason="unknown"}`),

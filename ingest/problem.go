@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/millrace/millrace/schema/scan"
+	"github.com/valyala/fasthttp"
 )
 
 // code is the stable code of an answer to a whole request. The texts are part of the API and never change.
@@ -48,7 +48,7 @@ var codes = [numCodes]struct {
 }{
 	codeOK:                   {"ok", 200, "OK", 0},
 	codeInvalidJSON:          {"invalid_json", 400, "The body is not JSON", 0},
-	codeInvalidEncoding:      {"invalid_encoding", 400, "The compressed body is broken", 0},
+	codeInvalidEncoding:      {"invalid_encoding", 400, "The encoding of the body is broken", 0},
 	codeNestedEncoding:       {"nested_encoding", 400, "The body is compressed more than once", 0},
 	codeInvalidFraming:       {"invalid_framing", 400, "The HTTP message is ambiguous or broken", 0},
 	codeInvalidRequest:       {"invalid_request", 400, "The body has the wrong shape", 0},
@@ -57,7 +57,7 @@ var codes = [numCodes]struct {
 	codeForbiddenScope:       {"forbidden_scope", 403, "The key is not for this", 0},
 	codeUnknownRoute:         {"unknown_route", 404, "There is no such path", 0},
 	codeMethodNotAllowed:     {"method_not_allowed", 405, "The path takes another method", 0},
-	codeTimeout:              {"timeout", 408, "The request took too long to arrive", 0},
+	codeTimeout:              {"timeout", 408, "The request took too long to arrive", 2 * time.Second},
 	codeTooLarge:             {"too_large", 413, "The request is too large", 0},
 	codeDecompressedTooLarge: {"decompressed_too_large", 413, "The body is too large after decompression", 0},
 	codeUnsupportedMediaType: {"unsupported_media_type", 415, "The content type is not JSON in UTF-8", 0},
@@ -102,20 +102,35 @@ func (c code) retryAfter() int {
 	return min(max(seconds, 1), 30)
 }
 
+// notice is what an answer says of a request that is refused.
+type notice struct {
+	code, title, detail string
+	status              int  // as answered
+	of                  code // of the request; codeOK when the code is that of an event
+	results             bool // with what became of each event
+}
+
+// final tells that nothing changes when the request is sent again as it is.
+func (n *notice) final() bool {
+	switch n.status {
+	case fasthttp.StatusRequestTimeout, fasthttp.StatusRequestEntityTooLarge, fasthttp.StatusTooManyRequests:
+		return false // of what is too large the SDKs send parts
+	}
+	return n.status >= 400 && n.status < 500
+}
+
+// errorDocument is where codes are described, less the code.
+const errorDocument = "docs/errors.md#"
+
 // appendProblem appends a problem (RFC 9457) as an object that is still open, so that members can follow. code is the code's text, which may be that of an event.
 func appendProblem(dst []byte, code, title string, status int, detail string, requestID []byte) []byte {
-	text := func(key, value string) {
-		dst = append(append(append(dst, ',', '"'), key...), '"', ':', '"')
-		dst, _ = scan.AppendEscaped(dst, []byte(value))
-		dst = append(dst, '"')
-	}
-	dst = append(append(append(dst, `{"type":"docs/errors.md#`...), code...), '"')
-	text("title", title)
+	dst = append(append(append(append(dst, `{"type":"`...), errorDocument...), code...), '"')
+	dst = appendMember(dst, "title", title)
 	dst = strconv.AppendInt(append(dst, `,"status":`...), int64(status), 10)
-	text("detail", detail)
-	text("code", code)
-	text("message", detail)
-	text("error", code)
-	text("error_description", detail)
+	dst = appendMember(dst, "detail", detail)
+	dst = appendMember(dst, "code", code)
+	dst = appendMember(dst, "message", detail)
+	dst = appendMember(dst, "error", code)
+	dst = appendMember(dst, "error_description", detail)
 	return append(append(append(dst, `,"request_id":"`...), requestID...), '"')
 }

@@ -17,6 +17,7 @@ type request struct {
 	sent    []byte // a compressed body as sent
 	reply   []byte
 	scratch []byte // a decoded credential
+	bodyKey []byte // the key when the body had it, else empty
 
 	// Of the current request. Slices are fasthttp's and end with the handler.
 	ctx     *fasthttp.RequestCtx
@@ -26,11 +27,16 @@ type request struct {
 	idText  []byte // of id
 	addr    netip.Addr
 	route   *dialect.Route // nil: not in the dialect table
+	settled bool           // of routes that share a path, route is the one that is meant
+	page    *page          // nil: not in the table of pages
 	index   int            // of the route, for metrics
 	key     Key
-	hasKey  bool // key is known
+	secret  []byte // the text of key; a part of what the client sent, or of bodyKey
+	hasKey  bool   // key is known
 	enc     encoding
-	lines   bool // the content type names NDJSON
+	media   media
+	packed  bool // the body was compressed
+	form    form
 	hasBody bool // there is a body, read or not
 	read    bool // the body was read to its end
 	size    int  // of the body: as sent, then after decompression
@@ -82,7 +88,7 @@ func (s *Server) release(r *request) {
 	if cap(r.reply) > keepBytes {
 		r.reply = nil
 	}
-	*r = request{s: s, batch: r.batch, decoder: r.decoder, sent: r.sent[:0], reply: r.reply[:0], scratch: r.scratch[:0], idText: r.idText[:0]}
+	*r = request{s: s, batch: r.batch, decoder: r.decoder, sent: r.sent[:0], reply: r.reply[:0], scratch: r.scratch[:0], bodyKey: r.bodyKey[:0], form: r.form.reset(), idText: r.idText[:0]}
 	s.requests.Put(r)
 }
 
@@ -100,12 +106,12 @@ func (s *Server) settle(r *request) {
 	}
 }
 
-// describe fills what the batch says of the request as a whole. It is called when the body is in the buffer: the correlation id goes behind it.
+// describe fills what the batch says of the request as a whole.
 func (r *request) describe() {
 	b := &r.batch
 	b.Project, b.KeyID = r.key.Project, r.key.ID
+	b.AddressPolicy = max(r.key.Address, askedPolicy(r.header.addressPolicy))
 	b.RequestID, b.ReceivedAt = r.id, r.start.UnixMilli()
-	b.ClientIP = r.addr
 	b.UserAgent, b.IdempotencyKey = r.header.userAgent, r.header.idempotencyKey
 	if len(b.IdempotencyKey) == 0 {
 		b.IdempotencyKey = nil
@@ -113,8 +119,27 @@ func (r *request) describe() {
 	if validTraceparent(r.header.traceparent) {
 		b.Traceparent = r.header.traceparent
 	}
+}
+
+// askedPolicy is what an SDK of Jitsu asks for addresses to become. A client may want less to be kept than its key does, not more.
+func askedPolicy(text []byte) schema.AddressPolicy {
+	switch {
+	case equalFold(text, "remove"):
+		return schema.DropAddress
+	case equalFold(text, "stripLastOctet"):
+		return schema.TruncateAddress
+	}
+	return schema.KeepAddress
+}
+
+// correlate gives the batch the client's address and the request's correlation id. It is called when the body is decoded: the id goes behind it.
+func (r *request) correlate() {
+	r.batch.ClientIP = r.addr
+	if r.batch.Dialect == schema.DialectMixpanel && string(r.param("ip")) == "0" {
+		r.batch.ClientIP = netip.Addr{} // it is not the person's, its SDKs say so
+	}
 	if id := r.correlationID(); id != nil {
-		b.CorrelationID = appendText(b, id)
+		r.batch.CorrelationID = appendText(&r.batch, id)
 	}
 }
 

@@ -26,7 +26,9 @@ type Submitter interface {
 // Deps are what the server needs from others. All are required.
 type Deps struct {
 	Submitter Submitter
-	Keys      Keyring
+	// Validate decides on every event of b as the Submitter would, and stores nothing. It borrows b until it returns and is called concurrently.
+	Validate func(b *schema.Batch)
+	Keys     Keyring
 	// Health answers /readyz and its aliases: 200 while events can be accepted durably. verbose asks for each dependency. It is called concurrently and must not
 	// block.
 	Health  func(verbose bool) (status int, body []byte)
@@ -46,8 +48,7 @@ type Server struct {
 	gauges *gauges
 
 	requests sync.Pool // *request
-	gzip     sync.Pool // *gzip.Reader
-	zstd     sync.Pool // *zstd.Decoder
+	decoders *decoders
 
 	bodies   budget
 	guests   *guests
@@ -68,6 +69,8 @@ func New(cfg Config, limits schema.Limits, deps Deps) (*Server, error) {
 	switch {
 	case deps.Submitter == nil:
 		err = errors.Join(err, errors.New("no submitter"))
+	case deps.Validate == nil:
+		err = errors.Join(err, errors.New("no validation"))
 	case deps.Keys == nil:
 		err = errors.Join(err, errors.New("no keyring"))
 	case deps.Health == nil:
@@ -81,13 +84,14 @@ func New(cfg Config, limits schema.Limits, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
 	s := &Server{
-		cfg:    cfg,
-		limits: limits,
-		deps:   deps,
-		log:    deps.Log,
-		conns:  newConnTable(),
-		guests: newGuests(cfg.MaxUnauthenticatedBodies, cfg.MaxUnauthenticatedBytes),
-		bodies: budget{limit: cfg.MaxInflightBytes},
+		cfg:      cfg,
+		limits:   limits,
+		deps:     deps,
+		log:      deps.Log,
+		conns:    newConnTable(),
+		guests:   newGuests(cfg.MaxUnauthenticatedBodies, cfg.MaxUnauthenticatedBytes),
+		bodies:   budget{limit: cfg.MaxInflightBytes},
+		decoders: newDecoders(),
 	}
 	s.requests.New = func() any { return newRequest(s) }
 	s.gauges = newGauges(deps.Metrics, s)

@@ -68,6 +68,14 @@ func (r *recorder) Submit(ctx context.Context, b *schema.Batch) error {
 	return nil
 }
 
+// validate gives every event an id.
+func (r *recorder) validate(b *schema.Batch) {
+	b.Durability = schema.NotStored
+	for i := range b.Events {
+		b.Events[i].ID = schema.UUID{0: byte(i + 1), 15: 1}
+	}
+}
+
 // on sets what Submit does after it has recorded a batch.
 func (r *recorder) on(then func(ctx context.Context, b *schema.Batch) error) {
 	r.mu.Lock()
@@ -109,11 +117,11 @@ func open(t testing.TB, change func(*Config, *schema.Limits, *Deps)) *door {
 	d := &door{t: t, sub: &recorder{}, set: metrics.NewSet(), log: new(bytes.Buffer)}
 	cfg, limits := DefaultConfig(), schema.DefaultLimits()
 	deps := Deps{
-		Submitter: d.sub,
-		Keys:      keys{testKey: {ID: "k-test", Project: 7, Name: "shop"}, otherKey: {ID: "k-other", Project: 8, Name: "blog"}, queryKey: {ID: "k-query", Project: 7, Name: "reports", Forbidden: true}},
-		Health:    func(bool) (int, []byte) { return http.StatusOK, []byte("ready\n") },
-		Log:       slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics:   d.set,
+		Submitter: d.sub, Validate: d.sub.validate,
+		Keys:    keys{testKey: {ID: "k-test", Project: 7, Name: "shop"}, otherKey: {ID: "k-other", Project: 8, Name: "blog"}, queryKey: {ID: "k-query", Project: 7, Name: "reports", Forbidden: true}},
+		Health:  func(bool) (int, []byte) { return http.StatusOK, []byte("ready\n") },
+		Log:     slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Metrics: d.set,
 	}
 	if change != nil {
 		change(&cfg, &limits, &deps)
@@ -460,7 +468,7 @@ func (f *failing) Accept() (net.Conn, error) {
 
 func TestAcceptErrorsPass(t *testing.T) {
 	sub := &recorder{}
-	s, err := New(DefaultConfig(), schema.DefaultLimits(), Deps{Submitter: sub, Keys: keys{}, Health: func(bool) (int, []byte) { return 200, nil }, Log: slog.New(slog.DiscardHandler), Metrics: metrics.NewSet()})
+	s, err := New(DefaultConfig(), schema.DefaultLimits(), Deps{Submitter: sub, Validate: func(*schema.Batch) {}, Keys: keys{}, Health: func(bool) (int, []byte) { return 200, nil }, Log: slog.New(slog.DiscardHandler), Metrics: metrics.NewSet()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -483,7 +491,7 @@ func TestAcceptErrorsPass(t *testing.T) {
 }
 
 func TestRunEndsWhenTheListenerDoes(t *testing.T) {
-	s, err := New(DefaultConfig(), schema.DefaultLimits(), Deps{Submitter: &recorder{}, Keys: keys{}, Health: func(bool) (int, []byte) { return 200, nil }, Log: slog.New(slog.DiscardHandler), Metrics: metrics.NewSet()})
+	s, err := New(DefaultConfig(), schema.DefaultLimits(), Deps{Submitter: &recorder{}, Validate: func(*schema.Batch) {}, Keys: keys{}, Health: func(bool) (int, []byte) { return 200, nil }, Log: slog.New(slog.DiscardHandler), Metrics: metrics.NewSet()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ const (
 	contextLocale
 	contextIP
 	contextSessionID
+	contextUserAgent
+	contextTraits
 	contextLibraryName
 	contextLibraryVersion
 	contextPageURL
@@ -28,6 +30,10 @@ const (
 	contextOSName
 	contextOSVersion
 	contextDeviceType
+	contextBrowserName
+	contextBrowserVersion
+	contextCountry
+	contextCity
 	numContextSlots
 )
 
@@ -46,6 +52,10 @@ func outerSlot(key []byte) (contextSlot, *contextGroup) {
 		return contextIP, nil
 	case "sessionId":
 		return contextSessionID, nil
+	case "userAgent":
+		return contextUserAgent, nil
+	case "traits":
+		return contextTraits, nil
 	case "library":
 		return contextNone, &libraryGroup
 	case "page":
@@ -58,6 +68,10 @@ func outerSlot(key []byte) (contextSlot, *contextGroup) {
 		return contextNone, &osGroup
 	case "device":
 		return contextNone, &deviceGroup
+	case "browser":
+		return contextNone, &browserGroup
+	case "location":
+		return contextNone, &locationGroup
 	}
 	return contextNone, nil
 }
@@ -115,6 +129,24 @@ var (
 	deviceGroup = contextGroup{contextDeviceType, contextDeviceType, func(key []byte) contextSlot {
 		if string(key) == "type" {
 			return contextDeviceType
+		}
+		return contextNone
+	}}
+	browserGroup = contextGroup{contextBrowserName, contextBrowserVersion, func(key []byte) contextSlot {
+		switch string(key) {
+		case "name":
+			return contextBrowserName
+		case "version":
+			return contextBrowserVersion
+		}
+		return contextNone
+	}}
+	locationGroup = contextGroup{contextCountry, contextCity, func(key []byte) contextSlot {
+		switch string(key) {
+		case "country":
+			return contextCountry
+		case "city":
+			return contextCity
 		}
 		return contextNone
 	}}
@@ -185,6 +217,10 @@ var contextTexts = [...]struct {
 	{contextOSName, schema.FieldOS},
 	{contextOSVersion, schema.FieldOSVersion},
 	{contextDeviceType, schema.FieldDeviceType},
+	{contextBrowserName, schema.FieldBrowser},
+	{contextBrowserVersion, schema.FieldBrowserVersion},
+	{contextCountry, schema.FieldCountry},
+	{contextCity, schema.FieldCity},
 }
 
 // text tells whether the member is a string that can become a field.
@@ -203,21 +239,27 @@ func (d *Decoder) setContext(e *schema.Event) {
 	}
 	if m := &d.ctx[contextPageURL]; m.text() {
 		url := d.valueOf(m)
-		host, path := splitURL(url)
+		host, path, query := splitURL(url)
 		d.setHost(e, schema.FieldPageHost, m, url, host)
 		if !e.Has(schema.FieldPagePath) {
 			d.setPath(e, schema.FieldPagePath, m, url, path)
 		}
+		if query.start < query.end {
+			d.setCampaign(e, m, url, query)
+		}
 	}
 	if m := &d.ctx[contextPageReferrer]; m.text() {
 		url := d.valueOf(m)
-		host, _ := splitURL(url)
+		host, _, _ := splitURL(url)
 		d.setHost(e, schema.FieldReferrerHost, m, url, host)
 	}
 	e.ScreenW = d.pixels(&d.ctx[contextScreenWidth])
 	e.ScreenH = d.pixels(&d.ctx[contextScreenHeight])
 	if m := &d.ctx[contextSessionID]; m.kind == scan.Number || m.text() {
 		e.ClientSession = m.span()
+	}
+	if m := &d.ctx[contextUserAgent]; m.text() {
+		e.ClientAgent = m.span()
 	}
 	d.setIP(e, &d.ctx[contextIP])
 }
@@ -233,8 +275,12 @@ func (d *Decoder) pixels(m *member) uint16 {
 // maxAddress is the longest text of an IP address: IPv6 with an IPv4 tail.
 const maxAddress = 45
 
-// setIP takes the address that the context names, which a server's SDK sends for the user it speaks for, else the address the request came from.
+// setIP takes the address that the context names, which a server's SDK sends for the user it speaks for. Whatever text the client gave as address is noted, so that a
+// policy on addresses finds it. The address that the request came from is not known here: it fills the field later.
 func (d *Decoder) setIP(e *schema.Event, m *member) {
+	if m.kind == scan.String && m.start < m.end {
+		e.ClientAddr = m.span()
+	}
 	if m.text() {
 		text := d.valueOf(m)
 		if !m.escaped() && plainIPv4(text) {
@@ -248,13 +294,6 @@ func (d *Decoder) setIP(e *schema.Event, m *member) {
 			}
 		}
 	}
-	if !d.batch.ClientIP.IsValid() {
-		return
-	}
-	if !d.hasIP {
-		d.ip, d.hasIP = d.appendAddr(d.batch.ClientIP.WithZone("")), true
-	}
-	e.Set(schema.FieldIP, d.ip)
 }
 
 func (d *Decoder) appendAddr(addr netip.Addr) schema.Text {

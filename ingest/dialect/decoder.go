@@ -14,15 +14,19 @@ type Decoder struct {
 	maxEvents int
 
 	// Borrowed for the length of one call.
-	scan  scan.Scanner
-	part  scan.Scanner // for a second walk over a member
-	text  []byte       // the body
-	batch *schema.Batch
-	names *names
+	scan   scan.Scanner
+	part   scan.Scanner // for a second walk over a member
+	text   []byte       // the body
+	batch  *schema.Batch
+	family *family
+	opt    Options
 
 	// The members of the event that is being read, by slot: of duplicates the last one found.
 	values [numSlots]member
 	ctx    [numContextSlots]member
+	others []otherMember  // those without a slot, of native and Segment events
+	spare  []otherMember  // memory for others of events inside an object whose own are noted
+	own    [numOwn]member // what means something to one family only, by numbers of its own
 	// outermost: the object being read is the whole body, so that an array "events" in it holds the events.
 	outermost bool
 	// What was flagged inside the event, and in which member first.
@@ -32,8 +36,8 @@ type Decoder struct {
 
 	keyText []byte // an unescaped member name
 	value   []byte // an unescaped value
-	ip      schema.Text
-	hasIP   bool
+
+	ph posthogState // of the family PostHog alone
 }
 
 // New returns a decoder that refuses events beyond limits and bodies of more than maxEvents events.
@@ -41,10 +45,22 @@ func New(limits schema.Limits, maxEvents int) *Decoder {
 	return &Decoder{limits: limits, maxEvents: maxEvents}
 }
 
+// numOwn is how many members of its own a family can note.
+const numOwn = 32
+
 // Options are what the request says of the body beside its path.
 type Options struct {
 	// Lines tells that the content type names NDJSON. Without it NDJSON is recognised by a second line that begins an object.
 	Lines bool
+	// SentAt is when the client says it sent the request, in Unix milliseconds, where it says so outside the body; it counts when HasSentAt. What the body says wins.
+	SentAt    int64
+	HasSentAt bool
+	// Key is the write key when it was found in the body, else nil. Families whose events bear a key each refuse those that bear another.
+	Key []byte
+	// Secret is the write key wherever it was found; nil when that is not known. It is left out of what rows hold at the places where SDKs put it.
+	Secret []byte
+	// Library is the name and version of the SDK as name/version, where the request says so outside the body; nil when it does not.
+	Library []byte
 }
 
 // Decode reads the body in b.Buf into b.Events, in order, and sets b.Dialect and, when the body has it, b.SentAt. Every event, refused or not, has Raw and
@@ -52,20 +68,17 @@ type Options struct {
 // read and must not be used.
 func (d *Decoder) Decode(r *Route, b *schema.Batch, opt Options) error {
 	d.begin(b.Buf)
-	d.batch, d.names, d.hasIP = b, &dialectNames[r.Dialect], false
+	d.batch, d.family, d.opt = b, families[r.Dialect], opt
+	d.others = d.others[:0] // of another body
 	b.Dialect = r.Dialect
+	if opt.HasSentAt {
+		b.SentAt, b.HasSentAt = opt.SentAt, true
+	}
 	defer d.end()
 	if !d.scan.More() {
 		return d.empty()
 	}
-	switch {
-	case r.Dialect == schema.DialectNative:
-		return d.native(opt)
-	case r.Batch:
-		return d.segmentBatch()
-	default:
-		return d.segmentEvent(r.Type)
-	}
+	return d.family.read(d, r, opt)
 }
 
 // begin points the decoder at a body, behind its byte order mark if it has one.
@@ -79,7 +92,7 @@ func (d *Decoder) begin(text []byte) {
 
 // end lets go of everything borrowed, and of scratch memory that one odd body has made large.
 func (d *Decoder) end() {
-	d.text, d.batch, d.names = nil, nil, nil
+	d.text, d.batch, d.family, d.opt = nil, nil, nil, Options{}
 	d.scan.Reset(nil, 0)
 	d.part.Reset(nil, 0)
 	if cap(d.keyText) > maxScratchBytes {
@@ -88,11 +101,18 @@ func (d *Decoder) end() {
 	if cap(d.value) > maxScratchBytes {
 		d.value = nil
 	}
+	if cap(d.others) > maxOthers {
+		d.others = nil
+	}
+	if cap(d.spare) > maxOthers {
+		d.spare = nil
+	}
 }
 
 const (
 	byteOrderMark   = "\xef\xbb\xbf"
 	maxScratchBytes = 64 << 10
+	maxOthers       = 1 << 10
 )
 
 func (d *Decoder) empty() error {
@@ -147,6 +167,11 @@ func (d *Decoder) tooMany() error {
 		"the request holds more than %d events (limit ingest.max_events): send them in smaller batches", d.maxEvents)}
 }
 
+// discard forgets the events that were read so far, with what was composed for them.
+func (d *Decoder) discard() {
+	d.batch.Events, d.batch.Buf = d.batch.Events[:0], d.batch.Buf[:len(d.text)]
+}
+
 // event reads the value at the cursor as one event. It returns false after a grammar error.
 func (d *Decoder) event(fixed schema.Type) bool {
 	d.scan.SetLimit(d.limits.MaxDepth)
@@ -154,7 +179,7 @@ func (d *Decoder) event(fixed schema.Type) bool {
 	kind := d.scan.Peek()
 	start := d.scan.Pos()
 	if kind == scan.Object {
-		if !d.members() {
+		if !d.walk() {
 			return false
 		}
 		d.fill(d.batch.Add(), fixed, start, d.scan.Pos())
@@ -169,42 +194,10 @@ func (d *Decoder) event(fixed schema.Type) bool {
 	return true
 }
 
-// Key finds the write key that a Segment body carries at its top level; nil when there is none. It is an extra walk over the body, for requests that show no
-// key in header or query. The error is an *Error: the body is not JSON, and no key was found before the place where it breaks. The key is valid until the decoder's next
-// use, and as long as body is.
-func (d *Decoder) Key(body []byte) ([]byte, error) {
-	d.begin(body)
-	defer d.end()
-	if !d.scan.More() {
-		return nil, d.empty()
+// walk notes the members of the event at the cursor. It returns false after a grammar error.
+func (d *Decoder) walk() bool {
+	if d.family.members == nil {
+		return d.members()
 	}
-	if d.scan.Peek() != scan.Object {
-		if _, ok := d.scan.Read(); !ok {
-			return nil, d.malformed()
-		}
-		return nil, nil
-	}
-	var found member
-	d.scan.Enter()
-	for first := true; ; first = false {
-		key, ok := d.scan.NextMember(first)
-		if !ok {
-			break
-		}
-		ours := string(d.name(key)) == "writeKey"
-		v, ok := d.scan.Read()
-		if !ok {
-			break
-		}
-		if ours {
-			found = memberOf(v)
-		}
-	}
-	if found.kind == scan.String && found.start < found.end {
-		return d.valueOf(&found), nil
-	}
-	if d.scan.Err() != nil {
-		return nil, d.malformed()
-	}
-	return nil, nil
+	return d.family.members(d)
 }

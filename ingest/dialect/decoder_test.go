@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -29,6 +31,10 @@ func TestLookup(t *testing.T) {
 		{"/v1/events/", "/v1/events"},
 		{"/v1/track/", "/v1/track"},
 		{"/v1/t", "/v1/t"},
+		{"/api/s/s2s/track", "/api/s/s2s/track"},
+		{"/jitsu/api/s/track/", "/api/s/track"},
+		{"/rudderstack/pixel/v1/page", "/pixel/v1/page"},
+		{"/posthog/v1/t", ""},
 		{"/v1/events//", ""},
 		{"/v1/Events", ""},
 		{"/v1", ""},
@@ -41,7 +47,7 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	for i, r := range Routes() {
-		if r.Index != i || r.Batch && r.Type != schema.TypeNone || r.Dialect == schema.DialectSegment && !r.Batch && r.Type == schema.TypeNone {
+		if r.Index != i || r.Shape == Batch && r.Type != schema.TypeNone || r.Shape == Single && (r.Type == schema.TypeNone) != strings.HasSuffix(r.Path, "/event") {
 			t.Errorf("route %+v at %d makes no sense", r, i)
 		}
 	}
@@ -73,6 +79,12 @@ func TestRefusals(t *testing.T) {
 		{"/v1/events", `{"add":{"` + strings.Repeat("n", 201) + `":null}}`, schema.InvalidType, "/add", []string{"numbers only", "null", `"nnn`, `…"`}},
 		{"/v1/events", `{"append":[]}`, schema.InvalidType, "/append", []string{"append must be an object", "found an array"}},
 		{"/v1/events", `{"append":{"a":1,"b":1,"c":1,"d":1}}`, schema.TooManyProperties, "/append", []string{"4 members", "more than 3"}},
+		{"/v1/events", `{"concat":[1]}`, schema.InvalidType, "/concat", []string{"concat must be an object", "found an array"}},
+		{"/v1/events", `{"prepend":"a"}`, schema.InvalidType, "/prepend", []string{"prepend must be an object", "found a string"}},
+		{"/v1/events", `{"union":true}`, schema.InvalidType, "/union", []string{"union must be an object", "found a boolean"}},
+		{"/v1/events", `{"remove":{"a":1,"b":1,"c":1,"d":1}}`, schema.TooManyProperties, "/remove", []string{"4 members", "more than 3"}},
+		{"/v1/events", `{"clear":["a"]}`, schema.InvalidType, "/clear", []string{"clear must be a boolean", "found an array"}},
+		{"/v1/events", `{"clear":true,"set":{"a":1},"traits":{"b":1}}`, schema.InvalidType, "/traits", []string{"beside set"}},
 		{"/v1/events", `{"unset":{"a":1}}`, schema.InvalidType, "/unset", []string{"unset must be an array", "found an object"}},
 		{"/v1/events", `{"unset":["a",null]}`, schema.InvalidType, "/unset/1", []string{"names only", "null"}},
 		{"/v1/events", `{"unset":["a","b","c","d"]}`, schema.TooManyProperties, "/unset", []string{"4 members", "more than 3"}},
@@ -110,6 +122,13 @@ func TestRefusals(t *testing.T) {
 func TestOperations(t *testing.T) {
 	for _, c := range []struct{ path, event, traits string }{
 		{"/v1/events", `{"unset":["e"],"append":{"d":[4]},"add":{"c":3},"set_once":{"b":2},"set":{"a":1}}`, `{"$set":{"a":1},"$set_once":{"b":2},"$add":{"c":3},"$append":{"d":[4]},"$unset":["e"]}`},
+		{
+			"/v1/events", `{"unset":["e"],"remove":{"d":[1]},"union":{"d":[4]},"prepend":{"d":1},"concat":{"d":[2, 3]},"append":{"d":[4]},"set":{"a":1},"clear":true}`,
+			`{"$clear":true,"$set":{"a":1},"$append":{"d":[4]},"$concat":{"d":[2, 3]},"$prepend":{"d":1},"$union":{"d":[4]},"$remove":{"d":[1]},"$unset":["e"]}`,
+		},
+		{"/v1/events", `{"traits":{"a":1},"clear":true}`, `{"$clear":true,"$set":{"a":1}}`},
+		{"/v1/events", `{"traits":{"a":1},"clear":false}`, `{"a":1}`},
+		{"/v1/events", `{"clear":false,"union":{"a":1}}`, `{"$union":{"a":1}}`},
 		{"/v1/events", `{"add":{ "c" : -3.5e1 }}`, `{"$add":{ "c" : -3.5e1 }}`},
 		{"/v1/events", `{"traits":{"a":1},"unset":[]}`, `{"$set":{"a":1},"$unset":[]}`},
 		{"/v1/events", `{"traits":{"a":1},"add":null,"unset":""}`, `{"a":1}`},
@@ -157,16 +176,31 @@ func TestFaultsOfTheBody(t *testing.T) {
 	}
 }
 
-// A decoder that has seen anything at all reads the next body as a new one does.
+// A decoder that has seen anything at all, of whatever family, reads the next body as a new one does.
 func TestReuse(t *testing.T) {
 	used, batch := New(tight, tightEvents), new(schema.Batch)
-	for _, body := range seeds(t) {
-		for _, path := range everyRoute {
-			r := route(t, path)
-			fresh := &schema.Batch{Buf: bytes.Clone(body), ClientIP: clientIP}
+	bodies := seeds(t)
+	for _, dir := range []string{"posthog", "amplitude"} {
+		files, err := filepath.Glob("testdata/" + dir + "/*.json")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no bodies of %s: %v", dir, err)
+		}
+		for _, f := range files {
+			body, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bodies = append(bodies, body)
+		}
+	}
+	for _, body := range bodies {
+		for i := range Routes() {
+			r := &Routes()[i]
+			path := r.Path
+			fresh := &schema.Batch{Buf: bytes.Clone(body)}
 			want := New(tight, tightEvents).Decode(r, fresh, Options{})
 			batch.Reset(1 << 20)
-			batch.Buf, batch.ClientIP = append(batch.Buf, body...), clientIP
+			batch.Buf = append(batch.Buf, body...)
 			got := used.Decode(r, batch, Options{})
 			if fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Fatalf("%s %q: %v, want %v", path, body, got, want)
@@ -217,7 +251,7 @@ func TestKey(t *testing.T) {
 		{`[`, "", Malformed},
 		{``, "", Empty},
 	} {
-		key, err := New(tight, tightEvents).Key([]byte(c.body))
+		key, err := New(tight, tightEvents).Key(route(t, "/v1/batch"), []byte(c.body))
 		var e *Error
 		errors.As(err, &e)
 		if string(key) != c.key || (err == nil) != (c.fault == 0) || e != nil && e.Fault != c.fault {
@@ -242,23 +276,27 @@ func TestQuote(t *testing.T) {
 }
 
 func TestSplitURL(t *testing.T) {
-	for _, c := range []struct{ url, host, path string }{
-		{"https://shop.example/a/b?x#y", "shop.example", "/a/b"},
-		{"https://u:p@shop.example:8080", "shop.example", ""},
-		{"https://[2001:db8::1]:8080/x", "2001:db8::1", "/x"},
-		{"https://[broken/x", "", "/x"},
-		{"//cdn.example/x", "cdn.example", "/x"},
-		{"/only?x=//y", "", "/only"},
-		{"android-app://com.example.app/", "com.example.app", "/"},
-		{"http://a?b=c://d/e", "a", ""},
-		{"mailto:a@b//c", "", ""},
-		{"not a url", "", ""},
-		{"", "", ""},
-		{"http://", "", ""},
+	for _, c := range []struct{ url, host, path, query string }{
+		{"https://shop.example/a/b?x#y", "shop.example", "/a/b", "x"},
+		{"https://u:p@shop.example:8080", "shop.example", "", ""},
+		{"https://[2001:db8::1]:8080/x", "2001:db8::1", "/x", ""},
+		{"https://[broken/x", "", "/x", ""},
+		{"//cdn.example/x", "cdn.example", "/x", ""},
+		{"/only?x=//y", "", "/only", "x=//y"},
+		{"android-app://com.example.app/", "com.example.app", "/", ""},
+		{"http://a?b=c://d/e", "a", "", "b=c://d/e"},
+		{"mailto:a@b//c", "", "", ""},
+		{"not a url", "", "", ""},
+		{"not a url?a=b?c", "", "", "a=b?c"},
+		{"http://a#b?c", "a", "", ""},
+		{"http://a?", "a", "", ""},
+		{"?#", "", "", ""},
+		{"", "", "", ""},
+		{"http://", "", "", ""},
 	} {
-		host, path := splitURL([]byte(c.url))
-		if h, p := string(host.of([]byte(c.url))), string(path.of([]byte(c.url))); h != c.host || p != c.path {
-			t.Errorf("splitURL(%q) = %q, %q; want %q, %q", c.url, h, p, c.host, c.path)
+		host, path, query := splitURL([]byte(c.url))
+		if h, p, q := string(host.of([]byte(c.url))), string(path.of([]byte(c.url))), string(query.of([]byte(c.url))); h != c.host || p != c.path || q != c.query {
+			t.Errorf("splitURL(%q) = %q, %q, %q; want %q, %q, %q", c.url, h, p, q, c.host, c.path, c.query)
 		}
 	}
 }
@@ -317,7 +355,7 @@ func shopBatch(n int) []byte {
 }
 
 func TestOperationsAllocateNothing(t *testing.T) {
-	body := []byte(`{"user_id":"u","set":{"a":1},"set_once":{"b":2},"add":{"c":3,"d":-1},"append":{"e":[4]},"unset":["f","g"]}`)
+	body := []byte(`{"user_id":"u","set":{"a":1},"set_once":{"b":2},"add":{"c":3,"d":-1},"append":{"e":[4]},"unset":["f","g"],"concat":{"h":[1]},"prepend":{"h":[2]},"union":{"h":3},"remove":{"h":1},"clear":true}`)
 	d, b, r := New(schema.DefaultLimits(), 10_000), new(schema.Batch), route(t, "/v1/events")
 	if n := testing.AllocsPerRun(50, func() {
 		b.Reset(1 << 20)
@@ -335,7 +373,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	d, b, r := New(schema.DefaultLimits(), 10_000), new(schema.Batch), route(t, "/v1/batch")
 	decode := func() {
 		b.Reset(1 << 20)
-		b.Buf, b.ClientIP = append(b.Buf, body...), clientIP
+		b.Buf = append(b.Buf, body...)
 		if err := d.Decode(r, b, Options{}); err != nil {
 			t.Fatal(err)
 		}

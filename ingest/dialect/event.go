@@ -34,19 +34,50 @@ const (
 	slotAdd
 	slotAppend
 	slotUnset
+	slotConcat
+	slotPrepend
+	slotUnion
+	slotRemove
+	slotClear
 	slotCorrelationID
 	slotCausationID
 	slotHops
 	slotEvents // the array of events around them
+	// slotDelivery: what says how to deliver the event and nothing of what happened: the write key, which must not stand in a row, and what SDKs tell the router of
+	// their vendor.
+	slotDelivery
 	numSlots
 )
 
 // names are the JSON pointers of a family's members, by slot; "" for a member it does not have.
 type names [numSlots]string
 
-var dialectNames = [...]names{
-	schema.DialectNative:  nativeNames,
-	schema.DialectSegment: segmentNames,
+// family is what is particular to an SDK family.
+type family struct {
+	names names
+	// read walks over a body that is not empty.
+	read func(d *Decoder, r *Route, opt Options) error
+	// slot finds what the name of an event's member means; nil when members is set.
+	slot func(key []byte) slot
+	// members, when set, takes the place of Decoder.members, which notes members at the top level of an event and of its context only.
+	members func(d *Decoder) bool
+	// interpret gives the event its type, and may put what was noted into other slots before the fields are set from them.
+	interpret func(d *Decoder, e *schema.Event, fixed schema.Type)
+	// key finds the write key inside a body, see Decoder.Key.
+	key func(d *Decoder) ([]byte, error)
+}
+
+var families [schema.NumDialects]*family
+
+// init, because the functions of a family lead back to the table.
+func init() {
+	families = [schema.NumDialects]*family{
+		schema.DialectNative:    &nativeFamily,
+		schema.DialectSegment:   &segmentFamily,
+		schema.DialectPostHog:   &posthogFamily,
+		schema.DialectAmplitude: &amplitudeFamily,
+		schema.DialectMixpanel:  &mixpanelFamily,
+	}
 }
 
 // member is a scan.Value in half the space: there is one for every slot of every event.
@@ -94,19 +125,24 @@ func (d *Decoder) valueOf(m *member) []byte {
 	return d.value
 }
 
-// slotOf finds what a member name means in the family that is being read.
+// slotOf finds what a member name means in the family that is being read. The two that are called by name are the ones that most events speak.
 func (d *Decoder) slotOf(key []byte) slot {
-	if d.names == &dialectNames[schema.DialectNative] {
+	switch d.batch.Dialect {
+	case schema.DialectNative:
 		return nativeSlot(key)
+	case schema.DialectSegment:
+		return segmentSlot(key)
 	}
-	return segmentSlot(key)
+	return d.family.slot(key)
 }
 
 // members walks over the object at the cursor and notes the members that mean something. It returns false after a grammar error.
 func (d *Decoder) members() bool {
 	d.values = [numSlots]member{}
 	d.ctx = [numContextSlots]member{}
+	d.others = d.others[:0]
 	d.flags = 0
+	start := d.scan.Pos()
 	d.scan.Enter()
 	for first := true; ; first = false {
 		key, ok := d.scan.NextMember(first)
@@ -131,7 +167,10 @@ func (d *Decoder) members() bool {
 			if !ok {
 				return false
 			}
-			if sl == slotContext {
+			switch sl {
+			case slotNone:
+				d.other(key, v, start)
+			case slotContext:
 				d.ctx = [numContextSlots]member{} // an earlier one no longer counts
 			}
 			d.values[sl] = memberOf(v)
@@ -183,18 +222,19 @@ var objects = [...]struct {
 // with a member.
 func (d *Decoder) fill(e *schema.Event, fixed schema.Type, start, end int) {
 	e.Raw = schema.TextAt(start, end, false)
-	if size := int64(end - start); size > d.limits.MaxEventBytes {
+	size := int64(end - start)
+	if size > d.limits.MaxEventBytes {
 		e.Refuse(schema.EventTooLarge, "", fmt.Sprintf(
 			"the event has %d bytes, more than %d (limit limits.max_event_bytes): send less in one event", size, d.limits.MaxEventBytes))
 	}
 	if d.flags&scan.BadUTF8 != 0 {
-		e.Refuse(schema.InvalidUTF8, d.names[d.badUTF8], "the event holds bytes that are not UTF-8: encode the request as UTF-8")
+		e.Refuse(schema.InvalidUTF8, d.family.names[d.badUTF8], "the event holds bytes that are not UTF-8: encode the request as UTF-8")
 	}
 	if d.flags&scan.TooDeep != 0 {
-		e.Refuse(schema.TooDeep, d.names[d.tooDeep], fmt.Sprintf(
+		e.Refuse(schema.TooDeep, d.family.names[d.tooDeep], fmt.Sprintf(
 			"objects and arrays nest deeper than %d levels, the event counted (limit limits.max_depth): flatten the event", d.limits.MaxDepth))
 	}
-	d.setType(e, fixed)
+	d.family.interpret(d, e, fixed)
 	for i := range texts {
 		t := &texts[i]
 		if m := &d.values[t.slot]; d.is(e, t.slot, m, scan.String) {
@@ -206,11 +246,14 @@ func (d *Decoder) fill(e *schema.Event, fixed schema.Type, start, end int) {
 	}
 	d.setTime(e)
 	d.setHops(e)
+	if d.family.members == nil && size <= d.limits.MaxEventBytes { // not all of those of a larger one are noted
+		d.keepOthers(fixed)
+	}
 	for i := range objects {
 		o := &objects[i]
 		if m := &d.values[o.slot]; d.is(e, o.slot, m, scan.Object) {
 			if o.slot != slotContext {
-				d.countMembers(e, o.slot, m)
+				d.countMembers(e, d.family.names[o.slot], m.members)
 			}
 			e.Set(o.field, m.span())
 		}
@@ -231,14 +274,26 @@ func (d *Decoder) is(e *schema.Event, sl slot, m *member, want scan.Kind) bool {
 }
 
 func (d *Decoder) wrongKind(e *schema.Event, sl slot, m *member, want scan.Kind) bool {
-	e.Refuse(schema.InvalidType, d.names[sl], fmt.Sprintf("%s must be %v, found %v", d.names[sl][1:], want, m.kind))
+	e.Refuse(schema.InvalidType, d.family.names[sl], fmt.Sprintf("%s must be %v, found %v", d.family.names[sl][1:], want, m.kind))
 	return false
 }
 
-func (d *Decoder) countMembers(e *schema.Event, sl slot, m *member) {
-	if int64(m.members) > int64(d.limits.MaxProperties) {
-		e.Refuse(schema.TooManyProperties, d.names[sl], fmt.Sprintf(
-			"%s has %d members, more than %d (limit limits.max_properties): nest them or send fewer", d.names[sl][1:], m.members, d.limits.MaxProperties))
+// countMembers refuses an event for the n members of what the pointer points at, when they are too many.
+func (d *Decoder) countMembers(e *schema.Event, pointer string, n uint32) {
+	if int64(n) > int64(d.limits.MaxProperties) {
+		e.Refuse(schema.TooManyProperties, pointer, fmt.Sprintf(
+			"%s has %d members, more than %d (limit limits.max_properties): nest them or send fewer", pointer[1:], n, d.limits.MaxProperties))
+	}
+}
+
+// checkID refuses an event for an id of a person that cannot be one. It is for families that have ids at several places: the pointer says where this one stands.
+func (d *Decoder) checkID(e *schema.Event, id []byte, pointer string) {
+	if schema.IsIllegalID(id) {
+		e.Refuse(schema.IllegalID, pointer, fmt.Sprintf(
+			"%s is %s, which many clients send by mistake and cannot name one person: send the person's own id, or only that of the device", pointer[1:], Quote(id)))
+	}
+	if n := int64(len(id)); n > d.limits.MaxIDBytes {
+		e.Refuse(schema.IDTooLong, pointer, fmt.Sprintf("%s has %d bytes, limits.max_id_bytes is %d: send a shorter one", pointer[1:], n, d.limits.MaxIDBytes))
 	}
 }
 
@@ -253,15 +308,15 @@ func (d *Decoder) setType(e *schema.Event, fixed schema.Type) {
 	case d.is(e, slotType, m, scan.String):
 		word := d.valueOf(m)
 		if e.Type = schema.ParseType(word); e.Type == schema.TypeNone {
-			e.Refuse(schema.InvalidType, d.names[slotType], fmt.Sprintf(
+			e.Refuse(schema.InvalidType, d.family.names[slotType], fmt.Sprintf(
 				"type is %s; it must be one of track, identify, page, screen, group, alias, merge, unmerge", Quote(word)))
 		}
 	case m.there():
 		// refused by is
-	case d.names == &dialectNames[schema.DialectNative]:
+	case d.batch.Dialect == schema.DialectNative:
 		e.Type = schema.Track
 	default:
-		e.Refuse(schema.InvalidType, d.names[slotType], "type is missing; in a batch each event says its type: track, identify, page, screen, group or alias")
+		e.Refuse(schema.InvalidType, d.family.names[slotType], "type is missing; in a batch each event says its type: track, identify, page, screen, group or alias")
 	}
 }
 
@@ -278,22 +333,23 @@ func (d *Decoder) setTime(e *schema.Event) {
 	e.ClientTime = m.span()
 	ms, ok := schema.ParseTime(d.valueOf(m))
 	if !ok {
-		e.Refuse(schema.InvalidTimestamp, d.names[sl], fmt.Sprintf(
+		e.Refuse(schema.InvalidTimestamp, d.family.names[sl], fmt.Sprintf(
 			"%s is %s, which is no time: send RFC 3339 (2006-01-02T15:04:05.000Z) or a count since 1970 in seconds, milliseconds, microseconds or nanoseconds",
-			d.names[sl][1:], Quote(d.valueOf(m))))
+			d.family.names[sl][1:], Quote(d.valueOf(m))))
 		return
 	}
 	e.SetClientTS(ms)
 }
 
 // sentAt takes the client's time of sending from a member of the body. One that is no time is as good as none: it only serves to correct clocks, and no
-// event is worth refusing for it.
+// event is worth refusing for it. A member that was taken is no longer there.
 func (d *Decoder) sentAt(m *member) {
 	if m.kind != scan.Number && m.kind != scan.String {
 		return
 	}
 	if ms, ok := schema.ParseTime(d.valueOf(m)); ok {
 		d.batch.SentAt, d.batch.HasSentAt = ms, true
+		*m = member{}
 	}
 }
 
@@ -307,7 +363,7 @@ func (d *Decoder) setHops(e *schema.Event) {
 	}
 	n, ok := smallInt(d.text[m.start:m.end])
 	if !ok || n > maxHops {
-		e.Refuse(schema.InvalidType, d.names[slotHops], fmt.Sprintf("hops is %s; it must be a whole number from 0 to %d",
+		e.Refuse(schema.InvalidType, d.family.names[slotHops], fmt.Sprintf("hops is %s; it must be a whole number from 0 to %d",
 			Quote(d.text[m.start:m.end]), maxHops))
 		return
 	}

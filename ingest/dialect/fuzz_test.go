@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,8 +17,6 @@ var tight = schema.Limits{MaxEventBytes: 600, MaxNameBytes: 20, MaxIDBytes: 40, 
 
 const tightEvents = 6
 
-var clientIP = netip.MustParseAddr("192.0.2.7")
-
 // check compares the decoder with the oracle on one body, for one route.
 func check(t *testing.T, path string, body []byte, opt Options) {
 	t.Helper()
@@ -27,9 +24,9 @@ func check(t *testing.T, path string, body []byte, opt Options) {
 	if !ok {
 		t.Fatalf("no route %s", path)
 	}
-	o := oracle{limits: tight, max: tightEvents, ip: clientIP}
+	o := oracle{limits: tight, max: tightEvents}
 	want := o.decode(r, body, opt)
-	b := &schema.Batch{Buf: bytes.Clone(body), ClientIP: clientIP}
+	b := &schema.Batch{Buf: bytes.Clone(body)}
 	err := New(tight, tightEvents).Decode(r, b, opt)
 	var got Fault
 	var e *Error
@@ -60,7 +57,7 @@ func check(t *testing.T, path string, body []byte, opt Options) {
 		if b.Events[i].Index != i {
 			t.Errorf("%s %q: event %d has index %d", path, body, i, b.Events[i].Index)
 		}
-		for _, diff := range o.events[i].compare(&b.Events[i], b.Buf) {
+		for _, diff := range append(o.events[i].compare(&b.Events[i], b.Buf), o.events[i].compareClient(&b.Events[i], b.Buf)...) {
 			t.Errorf("%s %q: event %d: %s", path, body, i, diff)
 		}
 		checkTexts(t, &b.Events[i], b.Buf)
@@ -121,6 +118,8 @@ func seeds(tb testing.TB) [][]byte {
 		[]byte(`{"add":{"a":1,"b":-2.5e3},"append":{"c":[1]},"unset":["d","e\u0000"],"set":{},"set_once":{"f":null}}`), []byte(`{"traits":{"a":1},"add":{"n":1}}`), []byte(`{"set":{"a":1},"traits":{"b":1},"unset":["c"]}`),
 		[]byte(`{"add":{"a":"1"}}`), []byte(`{"add":{"a":null,"a":1}}`), []byte(`{"add":{"a/b~c":[1,{"x":2}]}}`), []byte(`{"add":[1]}`), []byte(`{"add":null,"append":"","unset":null,"traits":{"b":1}}`), []byte(`{"add":{}}`), []byte(`{"add":{"a":1},"add":{"b":"x"},"add":{"c":2}}`),
 		[]byte(`{"unset":["a",1]}`), []byte(`{"unset":[null]}`), []byte(`{"unset":{"a":1}}`), []byte(`{"unset":[]}`), []byte(`{"unset":["a","b","c","d"]}`), []byte(`{"unset":[["a"]]}`), []byte(`{"append":{"a":1,"b":2,"c":3,"d":4}}`), []byte(`{"append":[1],"set_once":{"a":1}}`),
+		[]byte(`{"remove":{"a":[1]},"union":{"b":"x"},"prepend":{"c":[]},"concat":{"d":[1,2]},"clear":true,"set":{"e":1}}`), []byte(`{"traits":{"a":1},"clear":true}`), []byte(`{"traits":{"a":1},"clear":false}`), []byte(`{"clear":false,"unset":["a"]}`), []byte(`{"clear":1}`), []byte(`{"clear":"true"}`),
+		[]byte(`{"clear":null,"union":[1]}`), []byte(`{"clear":true,"clear":false}`), []byte(`{"concat":{"a":1,"b":2,"c":3,"d":4}}`), []byte(`{"prepend":""}`), []byte(`{"traits":{"a":1},"remove":{"a":1}}`), []byte(`{"union":{"\u0061":[[[[[]]]]]}}`), []byte("{\"concat\":{\"a\":\"\xff\"}}"),
 		[]byte("{\"add\":{\"\xff\":1,\"b\":\"\xff\"}}"), []byte(`{"add":{"\u0061":[[[[[]]]]]}}`), []byte("{\"add\":{\"a\":1}}\n{\"unset\":[\"a\"]}\n{\"add\":{\"a\":false}}"),
 		[]byte("{\"event\":\"\xff\"}"), []byte("[{\"event\":\"\xed\xa0\x80\"},{\"event\":\"ok\"}]"), []byte("{\"x\xff\":1}"), []byte("{\"events\":[{\"event\":\"ok\"}],\"x\":\"\xff\"}"), []byte(`{"event":"\ud800\u0000"}`),
 		[]byte(`{"sent_at":"2026-11-01T00:00:00Z","sentAt":1700000000123,"event":"e"}`), []byte(`{"sent_at":"never","sentAt":[],"event":"e"}`),
@@ -130,6 +129,10 @@ func seeds(tb testing.TB) [][]byte {
 		[]byte(`{"context":{"page":{"url":"//h","path":""}}}`), []byte(`{"context":{"page":{"url":"/only/path?x"}}}`), []byte(`{"context":{"page":{"url":"about:blank","referrer":"$direct"}}}`),
 		[]byte(`{"context":{"page":{"url":"a"},"page":{"path":"/b"}}}`), []byte(`{"context":{"page":{"url":"http://a/b"},"page":null},"context":{"os":{"name":"x"}}}`), []byte(`{"context":{"os":{"name":"x"}},"context":null}`),
 		[]byte(`{"context":{"ip":"::FFFF:1.2.3.4"}}`), []byte(`{"context":{"ip":"1.2.3.04"}}`), []byte(`{"context":{"ip":"1.2.3.4"}}`), []byte(`{"context":{"ip":"fe80::1%eth0"}}`), []byte(`{"context":{"ip":"\u0031.2.3.4"}}`), []byte(`{"context":{"ip":7}}`),
+		[]byte(`{"context":{"userAgent":"Mozilla/5.0 \u0041","browser":{"name":"Firefox","version":"131.0"},"location":{"country":"DE","city":"K\u00f6ln"}}}`), []byte(`{"context":{"ip":"nobody","userAgent":"a","userAgent":5,"browser":"x","location":[1]}}`),
+		[]byte(`{"context":{"page":{"url":"https://h/p?a=1&utm_source=news%20letter&utm_medium=e+mail&utm_campaign=K%C3%B6ln&utm_source=second#utm_medium=x"}}}`), []byte(`{"context":{"page":{"url":"/p?utm_source=a&utm_medium=b&utm_campaign=c"},"campaign":{"name":"mine"}}}`),
+		[]byte(`{"context":{"page":{"url":"?utm_source=&utm_source=%ff%zz%4&utm_medium=%00&utm_campaign&xutm_source=1"}}}`), []byte(`{"context":{"page":{"url":"https:\/\/h\/?utm_source=\u0061%22"},"campaign":{}}}`), []byte(`{"context":{"page":{"url":"//h#?utm_source=no"}}}`), []byte(`{"context":{"page":{"url":"//h?x#y?utm_source=no"},"campaign":{"source":7}}}`),
+		[]byte(`{"context":{"page":{"url":"//h?utm_source=%80%80a%80&utm_campaign=%ed%a0%80"}}}`),
 		[]byte(`{"context":{"screen":{"width":1e9,"height":-4}}}`), []byte(`{"context":{"screen":{"width":12.9,"height":"5"}}}`), []byte(`{"context":{"screen":{"width":1e-7,"height":65536}}}`),
 		[]byte(`{"context":{"sessionId":1700000000}}`), []byte(`{"context":{"sessionId":"s"},"session_id":"t"}`), []byte(`{"context":{"sessionId":true},"session_id":12}`), []byte(`{"context":{"locale":1,"library":[],"device":{"type":{}}}}`),
 	}

@@ -14,8 +14,15 @@ var nativeNames = names{
 	slotID: "/id", slotType: "/type", slotEvent: "/event", slotName: "/name", slotDistinctID: "/distinct_id", slotUserID: "/user_id",
 	slotAnonymousID: "/anonymous_id", slotGroupID: "/group_id", slotPreviousID: "/previous_id", slotSessionID: "/session_id",
 	slotTime: "/ts", slotTimeAlias: "/timestamp", slotSentAt: "/sent_at", slotProperties: "/properties", slotContext: "/context", slotTraits: "/traits",
-	slotSet: "/set", slotSetOnce: "/set_once", slotAdd: "/add", slotAppend: "/append", slotUnset: "/unset", slotCorrelationID: "/correlation_id", slotCausationID: "/causation_id", slotHops: "/hops",
+	slotSet: "/set", slotSetOnce: "/set_once", slotAdd: "/add", slotAppend: "/append", slotUnset: "/unset",
+	slotConcat: "/concat", slotPrepend: "/prepend", slotUnion: "/union", slotRemove: "/remove", slotClear: "/clear", slotCorrelationID: "/correlation_id", slotCausationID: "/causation_id", slotHops: "/hops",
 	slotEvents: "/events",
+}
+
+var nativeFamily = family{
+	names:     nativeNames,
+	read:      func(d *Decoder, _ *Route, opt Options) error { return d.native(opt) },
+	interpret: (*Decoder).setType,
 }
 
 func nativeSlot(key []byte) slot {
@@ -62,6 +69,16 @@ func nativeSlot(key []byte) slot {
 		return slotAppend
 	case "unset":
 		return slotUnset
+	case "concat":
+		return slotConcat
+	case "prepend":
+		return slotPrepend
+	case "union":
+		return slotUnion
+	case "remove":
+		return slotRemove
+	case "clear":
+		return slotClear
 	case "correlation_id":
 		return slotCorrelationID
 	case "causation_id":
@@ -138,11 +155,13 @@ func (d *Decoder) nativeObject() error {
 // counts. It returns false after a grammar error, and when there are too many events.
 func (d *Decoder) inner() bool {
 	values, ctx, flags, badUTF8, tooDeep := d.values, d.ctx, d.flags, d.badUTF8, d.tooDeep
-	d.batch.Events = d.batch.Events[:0]
+	others := d.others
+	d.others = d.spare[:0] // copying would take quadratic time for an object with many lists
+	d.discard()
 	d.outermost = false
 	err := d.array(schema.TypeNone)
 	d.outermost = true
-	d.values, d.ctx, d.flags, d.badUTF8, d.tooDeep = values, ctx, flags, badUTF8, tooDeep
+	d.values, d.ctx, d.flags, d.badUTF8, d.tooDeep, d.others, d.spare = values, ctx, flags, badUTF8, tooDeep, others, d.others
 	d.values[slotEvents] = member{kind: scan.Array}
 	return err == nil
 }

@@ -8,41 +8,55 @@ import (
 	"github.com/millrace/millrace/schema/scan"
 )
 
-// operations are the native members that say what is done to the properties of a person or a group, in the order in which they stand in the traits.
+// operations are the native members that say what is done to the properties of a person or a group, in the order in which they stand in the traits, which is
+// that in which they apply.
 var operations = [...]struct {
 	slot slot
 	kind scan.Kind
 	lead string // what stands before it in the traits
 }{
+	{slotClear, scan.Bool, `"$clear":`},
 	{slotSet, scan.Object, `"$set":`},
 	{slotSetOnce, scan.Object, `"$set_once":`},
 	{slotAdd, scan.Object, `"$add":`},
 	{slotAppend, scan.Object, `"$append":`},
+	{slotConcat, scan.Object, `"$concat":`},
+	{slotPrepend, scan.Object, `"$prepend":`},
+	{slotUnion, scan.Object, `"$union":`},
+	{slotRemove, scan.Object, `"$remove":`},
 	{slotUnset, scan.Array, `"$unset":`},
 }
 
-// setOperations composes the traits of an event that says what is done to properties. Traits beside operations other than set are what is set.
+// partSet is the place of set among them.
+const partSet = 1
+
+// setOperations composes the traits of an event that says what is done to properties. Traits beside operations other than set are what is set. A clear that is false
+// is none.
 func (d *Decoder) setOperations(e *schema.Event) {
 	v := &d.values
-	if v[slotSet].kind|v[slotSetOnce].kind|v[slotAdd].kind|v[slotAppend].kind|v[slotUnset].kind == scan.Invalid {
+	kinds := scan.Invalid
+	for i := range operations {
+		kinds |= v[operations[i].slot].kind
+	}
+	if kinds == scan.Invalid {
 		return // as most events
 	}
 	var parts [len(operations)]*member
 	found := false
 	for i := range operations {
 		o := &operations[i]
-		if m := &v[o.slot]; d.is(e, o.slot, m, o.kind) {
-			d.countMembers(e, o.slot, m)
+		if m := &v[o.slot]; d.is(e, o.slot, m, o.kind) && (o.kind != scan.Bool || d.text[m.start] == 't') {
+			d.countMembers(e, d.family.names[o.slot], m.members)
 			parts[i], found = m, true
 		}
 	}
 	if !found {
 		return
 	}
-	if traits := &v[slotTraits]; parts[0] == nil && traits.kind == scan.Object {
-		parts[0] = traits
-	} else if parts[0] != nil && traits.there() {
-		e.Refuse(schema.InvalidType, d.names[slotTraits], "traits stand beside set, and both say what to set: send one of them")
+	if traits := &v[slotTraits]; parts[partSet] == nil && traits.kind == scan.Object {
+		parts[partSet] = traits
+	} else if parts[partSet] != nil && traits.there() {
+		e.Refuse(schema.InvalidType, d.family.names[slotTraits], "traits stand beside set, and both say what to set: send one of them")
 	}
 	if v[slotAdd].kind == scan.Object {
 		d.checkNumbers(e, &v[slotAdd])
@@ -89,7 +103,7 @@ func (d *Decoder) checkNumbers(e *schema.Event, m *member) {
 		if key.Escaped() {
 			name = d.unescapedName(name)
 		}
-		e.Refuse(schema.InvalidType, memberPointer(d.names[slotAdd], name), fmt.Sprintf("add must have numbers only, found %v for %s", v.Kind, Quote(name)))
+		e.Refuse(schema.InvalidType, memberPointer(d.family.names[slotAdd], name), fmt.Sprintf("add must have numbers only, found %v for %s", v.Kind, Quote(name)))
 		return
 	}
 }
@@ -105,7 +119,7 @@ func (d *Decoder) checkTexts(e *schema.Event, m *member) {
 			return
 		}
 		if v.Kind != scan.String {
-			e.Refuse(schema.InvalidType, fmt.Sprintf("%s/%d", d.names[slotUnset], i), fmt.Sprintf("unset must have names only, as strings, found %v", v.Kind))
+			e.Refuse(schema.InvalidType, fmt.Sprintf("%s/%d", d.family.names[slotUnset], i), fmt.Sprintf("unset must have names only, as strings, found %v", v.Kind))
 			return
 		}
 	}

@@ -2,11 +2,14 @@ package dialect
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,8 +18,60 @@ import (
 
 // The oracle reads bodies with encoding/json, the slow and obvious way, so that the decoder can be compared with it on any input.
 
+// named is a member of an object.
+type named struct{ name, value string }
+
+// membersOf are the members of an object in order, duplicates included.
+func membersOf(raw json.RawMessage) (all []named) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.Token(); err != nil {
+		panic(err)
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			panic(err)
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			panic(err)
+		}
+		all = append(all, named{key.(string), string(value)})
+	}
+	return all
+}
+
+var ours = [...]map[string]bool{
+	words("id type event name distinct_id user_id anonymous_id group_id previous_id session_id ts timestamp sent_at properties context traits set set_once add append concat prepend union remove unset clear correlation_id causation_id hops events"),
+	words("messageId type event name userId anonymousId groupId previousId timestamp originalTimestamp sentAt properties context traits writeKey integrations _metadata"),
+}
+
+func words(text string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(text) {
+		m[w] = true
+	}
+	return m
+}
+
+// othersOf are the members of an event that mean nothing here and hold something.
+func othersOf(raw json.RawMessage, segment bool) (all []named) {
+	known := ours[0]
+	if segment {
+		known = ours[1]
+	}
+	for _, m := range membersOf(raw) {
+		text := strings.Join(strings.Fields(m.value), "")
+		if !known[m.name] && text != "null" && text != `""` && text != "{}" && text != "[]" {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
 // expected is what the oracle makes of one event.
 type expected struct {
+	others  []named // what is kept in the context beside what it was sent with
 	raw     string
 	faults  map[schema.Reason]bool
 	typ     schema.Type
@@ -28,12 +83,15 @@ type expected struct {
 	hasTS   bool
 	hops    uint8
 	w, h    uint16
+	agent   string // of the context
+	addr    string
+	// noAddress: the request's address is not the person's.
+	noAddress bool
 }
 
 type oracle struct {
 	limits schema.Limits
 	max    int
-	ip     netip.Addr
 	sentAt *int64
 	events []expected
 }
@@ -131,6 +189,14 @@ func depthOf(text []byte) (deepest int) {
 	return deepest
 }
 
+// groupSlowly is the id of a group of a kind.
+func groupSlowly(kind, key string) string {
+	if kind == "" {
+		return key
+	}
+	return strings.NewReplacer(":", "%3A", "%", "%25").Replace(kind) + ":" + key
+}
+
 var urlForm = regexp.MustCompile(`(?s)^(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?//([^/?#]*)([^?#]*)`)
 
 func splitURLSlowly(u string) (host, path string) {
@@ -154,6 +220,29 @@ func splitURLSlowly(u string) (host, path string) {
 	return strings.Map(lowerASCII, host), path
 }
 
+var escapeForm = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
+
+// paramSlowly is the first value of a parameter that is not empty.
+func paramSlowly(u, name string) string {
+	u, _, _ = strings.Cut(u, "#")
+	_, query, _ := strings.Cut(u, "?")
+	for pair := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		if key != name || value == "" {
+			continue
+		}
+		value = escapeForm.ReplaceAllStringFunc(strings.ReplaceAll(value, "+", " "), func(code string) string {
+			b, err := hex.DecodeString(code[1:])
+			if err != nil {
+				panic(err)
+			}
+			return string(b)
+		})
+		return strings.ToValidUTF8(value, "\uFFFD")
+	}
+	return ""
+}
+
 func lowerASCII(r rune) rune {
 	if r >= 'A' && r <= 'Z' {
 		return r + 'a' - 'A'
@@ -161,7 +250,7 @@ func lowerASCII(r rune) rune {
 	return r
 }
 
-func (o *oracle) event(raw json.RawMessage, segment bool, fixed schema.Type) {
+func (o *oracle) event(raw json.RawMessage, segment bool, fixed schema.Type, sent bool) {
 	e := expected{raw: string(raw), faults: map[schema.Reason]bool{}, fields: map[schema.Field]string{}, typ: fixed}
 	defer func() { o.events = append(o.events, e) }()
 	m := rawObject(raw)
@@ -275,7 +364,20 @@ func (o *oracle) event(raw json.RawMessage, segment bool, fixed schema.Type) {
 		add, hasAdd := member("add", "", "{")
 		list, hasAppend := member("append", "", "{")
 		unset, hasUnset := member("unset", "", "[")
-		others := hasOnce || hasAdd || hasAppend || hasUnset
+		empty, hasClear := member("clear", "", "t")
+		hasClear = hasClear && string(empty) == "true"
+		others := hasOnce || hasAdd || hasAppend || hasUnset || hasClear
+		var lists []string
+		for _, name := range []string{"concat", "prepend", "union", "remove"} {
+			if raw, ok := member(name, "", "{"); ok {
+				count(raw)
+				lists = append(lists, `"$`+name+`":`+string(raw))
+				others = true
+			}
+		}
+		if hasClear {
+			parts = append(parts, `"$clear":true`)
+		}
 		if hasSet {
 			if hasTraits {
 				e.faults[schema.InvalidType] = true
@@ -300,6 +402,7 @@ func (o *oracle) event(raw json.RawMessage, segment bool, fixed schema.Type) {
 			count(list)
 			parts = append(parts, `"$append":`+string(list))
 		}
+		parts = append(parts, lists...)
 		if hasUnset {
 			var items []json.RawMessage
 			if err := json.Unmarshal(unset, &items); err != nil {
@@ -323,14 +426,33 @@ func (o *oracle) event(raw json.RawMessage, segment bool, fixed schema.Type) {
 		e.fields[schema.FieldContext] = string(raw)
 		o.context(&e, raw)
 	}
+	if k := kindOf(m["context"]); k == 0 || k == 'n' || k == '{' || !present(m["context"]) {
+		if !e.faults[schema.EventTooLarge] {
+			e.others = othersOf(raw, segment)
+			left := func(name string, is bool) {
+				if raw := m[name]; is && present(raw) {
+					e.others = append(e.others, named{name, string(raw)})
+				}
+			}
+			left(name("timestamp", "originalTimestamp"), present(m[name("ts", "timestamp")]))
+			left(name("sent_at", "sentAt"), !sent)
+			left("type", fixed != schema.TypeNone && (kindOf(m["type"]) != '"' || stringOf(m["type"]) != fixed.String()))
+		}
+	}
+	if _, ok := e.fields[schema.FieldTraits]; !ok && segment && e.typ == schema.Identify && !present(m["traits"]) {
+		if traits := rawObject(m["context"])["traits"]; kindOf(traits) == '{' {
+			if int64(len(raw)+len(traits)) > o.limits.MaxEventBytes {
+				e.faults[schema.EventTooLarge] = true
+			}
+			count(traits)
+			e.fields[schema.FieldTraits] = string(traits)
+		}
+	}
 	if raw, ok := member("session_id", "", `"0`); ok {
 		e.session = string(raw)
 		if raw[0] == '"' {
 			e.session = stringOf(raw)
 		}
-	}
-	if _, ok := e.fields[schema.FieldIP]; !ok && o.ip.IsValid() {
-		e.fields[schema.FieldIP] = o.ip.String()
 	}
 }
 
@@ -363,6 +485,16 @@ func (o *oracle) context(e *expected, raw json.RawMessage) {
 	set(schema.FieldOS, text("os", "name"))
 	set(schema.FieldOSVersion, text("os", "version"))
 	set(schema.FieldDeviceType, text("device", "type"))
+	set(schema.FieldBrowser, text("browser", "name"))
+	set(schema.FieldBrowserVersion, text("browser", "version"))
+	set(schema.FieldCountry, text("location", "country"))
+	set(schema.FieldCity, text("location", "city"))
+	e.agent, e.addr = text("userAgent"), text("ip")
+	if text("campaign", "source")+text("campaign", "medium")+text("campaign", "name") == "" {
+		set(schema.FieldCampaignSource, paramSlowly(text("page", "url"), "utm_source"))
+		set(schema.FieldCampaignMedium, paramSlowly(text("page", "url"), "utm_medium"))
+		set(schema.FieldCampaignName, paramSlowly(text("page", "url"), "utm_campaign"))
+	}
 	host, path := splitURLSlowly(text("page", "url"))
 	set(schema.FieldPageHost, host)
 	set(schema.FieldPagePath, path)
@@ -390,18 +522,20 @@ func (o *oracle) context(e *expected, raw json.RawMessage) {
 	}
 }
 
-func (o *oracle) sent(raw json.RawMessage) {
+func (o *oracle) sent(raw json.RawMessage) (taken bool) {
 	text := string(raw)
 	switch kindOf(raw) {
 	case '"':
 		text = stringOf(raw)
 	case '0':
 	default:
-		return
+		return false
 	}
-	if ms, ok := schema.ParseTime([]byte(text)); ok {
+	ms, ok := schema.ParseTime([]byte(text))
+	if ok {
 		o.sentAt = &ms
 	}
+	return ok
 }
 
 func (o *oracle) array(raw json.RawMessage, segment bool) {
@@ -410,7 +544,7 @@ func (o *oracle) array(raw json.RawMessage, segment bool) {
 		panic(err)
 	}
 	for _, item := range list {
-		o.event(item, segment, schema.TypeNone)
+		o.event(item, segment, schema.TypeNone, false)
 	}
 }
 
@@ -420,7 +554,7 @@ func (o *oracle) lines(text []byte) {
 		switch {
 		case len(line) == 0:
 		case json.Valid(line):
-			o.event(line, false, schema.TypeNone)
+			o.event(line, false, schema.TypeNone, false)
 		default:
 			o.events = append(o.events, expected{raw: string(line), faults: map[schema.Reason]bool{schema.InvalidJSON: true}})
 		}
@@ -459,14 +593,13 @@ func (o *oracle) decode(r *Route, body []byte, opt Options) (fault Fault) {
 				o.array(around, false)
 				o.sent(m["sent_at"])
 			case valid:
-				o.event(first, false, schema.TypeNone)
-				o.sent(m["sent_at"])
+				o.event(first, false, schema.TypeNone, o.sent(m["sent_at"]))
 			default:
 				next := bytes.TrimLeft(rest, blank)
 				if next[0] != '{' || !bytes.Contains(rest[:len(rest)-len(next)], []byte("\n")) {
 					return Malformed
 				}
-				o.event(first, false, schema.TypeNone)
+				o.event(first, false, schema.TypeNone, false)
 				o.lines(next)
 			}
 		case !valid:
@@ -475,7 +608,7 @@ func (o *oracle) decode(r *Route, body []byte, opt Options) (fault Fault) {
 			o.array(text, false)
 		case text[0] != '{':
 			return Misshapen
-		case r.Batch:
+		case r.Shape == Batch:
 			m := rawObject(text)
 			if kindOf(m["batch"]) != '[' {
 				return Misshapen
@@ -483,8 +616,7 @@ func (o *oracle) decode(r *Route, body []byte, opt Options) (fault Fault) {
 			o.array(m["batch"], true)
 			o.sent(m["sentAt"])
 		default:
-			o.event(text, true, r.Type)
-			o.sent(rawObject(text)["sentAt"])
+			o.event(text, true, r.Type, o.sent(rawObject(text)["sentAt"]))
 		}
 		return 0
 	}()
@@ -497,6 +629,41 @@ func (o *oracle) decode(r *Route, body []byte, opt Options) (fault Fault) {
 		return TooMany
 	}
 	return 0
+}
+
+// compareClient reports what differs in what is said of the client.
+func (x *expected) compareClient(e *schema.Event, buf []byte) (diffs []string) {
+	if x.faults[schema.InvalidUTF8] || x.faults[schema.InvalidJSON] {
+		return nil
+	}
+	if got := string(e.ClientAgent.AppendValue(nil, buf)); got != x.agent {
+		diffs = append(diffs, fmt.Sprintf("client agent is %q, want %q", got, x.agent))
+	}
+	if got := string(e.ClientAddr.AppendValue(nil, buf)); got != x.addr {
+		diffs = append(diffs, fmt.Sprintf("client address is %q, want %q", got, x.addr))
+	}
+	return diffs
+}
+
+// compareContext: the context as it was sent, and behind that the other members.
+func (x *expected) compareContext(got string) []string {
+	sent := x.fields[schema.FieldContext]
+	if len(x.others) == 0 {
+		if got != sent {
+			return []string{fmt.Sprintf("context is %q, want %q", got, sent)}
+		}
+		return nil
+	}
+	head := `{"$other":`
+	if len(membersOf(json.RawMessage(cmp.Or(sent, "{}")))) > 0 {
+		head = sent[:len(sent)-1] + `,"$other":`
+	}
+	rest, ok := strings.CutPrefix(got, head)
+	rest, closed := strings.CutSuffix(rest, "}")
+	if !ok || !closed || !json.Valid([]byte(got)) || !slices.Equal(membersOf(json.RawMessage(rest)), x.others) {
+		return []string{fmt.Sprintf("context is %q, want %q with %q", got, sent, x.others)}
+	}
+	return nil
 }
 
 // compare reports every difference between an event and what the oracle expects of it.
@@ -516,7 +683,9 @@ func (x *expected) compare(e *schema.Event, buf []byte) (diffs []string) {
 	}
 	for f := schema.Field(0); f < schema.NumFields; f++ {
 		switch f {
-		case schema.FieldProperties, schema.FieldContext, schema.FieldTraits:
+		case schema.FieldContext:
+			diffs = append(diffs, x.compareContext(string(e.Text(f).In(buf)))...)
+		case schema.FieldProperties, schema.FieldTraits:
 			diff(f.String(), string(e.Text(f).In(buf)), x.fields[f])
 		default:
 			diff(f.String(), value(e.Text(f)), x.fields[f])

@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"fmt"
+
 	"github.com/millrace/millrace/schema"
 	"github.com/millrace/millrace/schema/scan"
 )
@@ -11,6 +13,18 @@ var segmentNames = names{
 	slotID: "/messageId", slotType: "/type", slotEvent: "/event", slotName: "/name", slotUserID: "/userId", slotAnonymousID: "/anonymousId",
 	slotGroupID: "/groupId", slotPreviousID: "/previousId", slotTime: "/timestamp", slotTimeAlias: "/originalTimestamp", slotSentAt: "/sentAt",
 	slotProperties: "/properties", slotContext: "/context", slotTraits: "/traits", slotEvents: "/batch",
+}
+
+var segmentFamily = family{
+	names: segmentNames,
+	read: func(d *Decoder, r *Route, _ Options) error {
+		if r.Shape == Batch {
+			return d.segmentBatch()
+		}
+		return d.segmentEvent(r.Type)
+	},
+	interpret: (*Decoder).segmentType,
+	key:       func(d *Decoder) ([]byte, error) { return d.keyMember("writeKey") },
 }
 
 func segmentSlot(key []byte) slot {
@@ -43,8 +57,24 @@ func segmentSlot(key []byte) slot {
 		return slotContext
 	case "traits":
 		return slotTraits
+	case "writeKey", "integrations", "_metadata":
+		return slotDelivery
 	}
 	return slotNone
+}
+
+// segmentType gives the event its type. RudderStack's SDK for Python has the traits of an identify in the context only.
+func (d *Decoder) segmentType(e *schema.Event, fixed schema.Type) {
+	d.setType(e, fixed)
+	if traits := &d.ctx[contextTraits]; e.Type == schema.Identify && !d.values[slotTraits].there() && traits.kind == scan.Object {
+		d.values[slotTraits] = *traits
+		d.countMembers(e, "/context/traits", traits.members)
+		// They stand in the record twice then, which the broker must be able to take.
+		if size := int64(e.Raw.Len()) + int64(traits.end-traits.start); size > d.limits.MaxEventBytes {
+			e.Refuse(schema.EventTooLarge, "/context/traits", fmt.Sprintf(
+				"the event has %d bytes with its traits, which are read from the context, more than %d (limit limits.max_event_bytes): send them as traits, or less in one event", size, d.limits.MaxEventBytes))
+		}
+	}
 }
 
 // segmentBatch reads the object around a batch. Of its other members only sentAt means something here.
@@ -62,7 +92,7 @@ func (d *Decoder) segmentBatch() error {
 		name := d.name(key)
 		isBatch, isSent := string(name) == "batch", string(name) == "sentAt"
 		if isBatch {
-			d.batch.Events = d.batch.Events[:0] // of two the last counts
+			d.discard() // of two the last counts
 			if d.scan.Peek() == scan.Array {
 				if err := d.array(schema.TypeNone); err != nil {
 					return err

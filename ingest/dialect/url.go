@@ -14,21 +14,23 @@ type part struct{ start, end int }
 
 func (p part) of(text []byte) []byte { return text[p.start:p.end] }
 
-// splitURL finds the host name (without user, port and brackets) and the path of an absolute or scheme-relative URL (RFC 3986 §3), and the path of
-// any other that begins with a slash. It never fails: an address bar holds what it holds.
-func splitURL(u []byte) (host, path part) {
+// splitURL finds the host name (without user, port and brackets) and the path of an absolute or scheme-relative URL (RFC 3986 §3), the path of
+// any other that begins with a slash, and the query of all of them. It never fails: an address bar holds what it holds.
+func splitURL(u []byte) (host, path, query part) {
 	host.end = len(u)
-	for _, c := range []byte("?#") {
-		if i := bytes.IndexByte(u[:host.end], c); i >= 0 {
-			host.end = i
-		}
+	if i := bytes.IndexByte(u, '#'); i >= 0 {
+		host.end = i
+	}
+	if i := bytes.IndexByte(u[:host.end], '?'); i >= 0 {
+		query = part{i + 1, host.end}
+		host.end = i
 	}
 	i := bytes.Index(u[:host.end], []byte("//"))
 	if i < 0 || i > 0 && !isScheme(u[:i]) {
 		if host.end > 0 && u[0] == '/' {
-			return part{}, host
+			return part{}, host, query
 		}
-		return part{}, part{}
+		return part{}, part{}, query
 	}
 	host.start = i + 2
 	if i := bytes.IndexByte(host.of(u), '/'); i >= 0 {
@@ -42,7 +44,7 @@ func splitURL(u []byte) (host, path part) {
 	} else if i := bytes.IndexByte(name, ':'); i >= 0 {
 		host.end = host.start + i
 	}
-	return host, path
+	return host, path, query
 }
 
 // isScheme tells whether text is a URL's scheme with its colon.

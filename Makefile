@@ -4,7 +4,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build deps test test-analytics test-people race fuzz bench bench-gateway bench-queries bench-people faultlab faultlab-full faultlab-controls faultlab-soak check FORCE gates fmt format vet lint tidy vuln clean
+.PHONY: help run build deps test test-analytics test-people test-sdk deps-sdk race fuzz bench bench-gateway bench-queries bench-people faultlab faultlab-full faultlab-controls faultlab-soak check FORCE gates fmt format vet lint tidy vuln clean
 
 GO ?= go
 # Options of "make run", "make bench-gateway" and the fault lab, such as ARGS='--role ingest'.
@@ -56,9 +56,10 @@ set -euo pipefail; flags='-s -w'; \
 	CGO_ENABLED=0 $(GO) build -trimpath -tags '$(2)' -ldflags "$$flags" -o $(1) ./cmd/millrace
 endef
 
-deps: ## fetch modules, the ClickHouse engine and the SDKs that tests use (once)
+deps: ## fetch modules, the ClickHouse engine, the database of countries and the SDKs that tests use (once)
 	@$(GO) mod download
 	@cmd/internal/embedded/clickhouse/libchdb/install.sh >/dev/null
+	@cmd/internal/countries/install.sh >/dev/null
 	@set -euo pipefail; cd test/e2e/sdk; \
 	if ! cmp -s package-lock.json node_modules/.installed-lock; then \
 		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
@@ -99,6 +100,28 @@ test-people: deps build ## identities, profiles, segments and erasures against b
 		$(GO) test -count=1 -timeout 9m -v -run 'Erased' ./pipeline ./sink && \
 		MILLRACE_TEST_LONG=1 $(GO) test -count=1 -timeout 9m -v -run 'TestPeople' ./test/e2e; \
 	} | grep -vE '^(=== |PASS$$|\s*--- PASS|\s*[0-9/]+ [0-9:]+ INFO|\?)'
+
+test-sdk: deps deps-sdk ## the real SDKs of Segment, PostHog, RudderStack, Amplitude, Mixpanel and Jitsu; ARGS=-update writes the table into docs/sdks.md
+	@echo '== test-sdk'
+	@set -o pipefail; MILLRACE_TEST_SDK=1 $(GO) test -count=1 -timeout 20m -parallel 4 -v ./test/sdk $(ARGS) | grep -vE '^(\s*=== |PASS$$|\s*--- PASS)'
+
+deps-sdk: ## fetch what "make test-sdk" needs: packages of npm and PyPI, Chromium (once)
+	@set -euo pipefail; cd test/sdk; \
+	for program in node npm python3; do command -v $$program >/dev/null || { echo "test-sdk needs $$program: install Node 20.20 or later and Python 3.10 or later"; exit 1; }; done; \
+	if ! cmp -s package-lock.json node_modules/.installed-lock; then \
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+		cp package-lock.json node_modules/.installed-lock; \
+	fi; \
+	if ! cmp -s requirements.txt .venv/.installed; then \
+		rm -rf .venv; \
+		python3 -m venv .venv || { echo 'python3 cannot make a virtual environment: apt-get install python3-venv'; exit 1; }; \
+		.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt; \
+		cp requirements.txt .venv/.installed; \
+	fi; \
+	if ! command -v "$${CHROMIUM:-/usr/bin/chromium}" >/dev/null; then \
+		echo 'installing Chromium'; \
+		{ apt-get update >/dev/null && apt-get install -y --no-install-recommends chromium >/dev/null; } || { echo 'there is no Chromium and apt-get cannot install it: install it, or set CHROMIUM to where it is'; exit 1; }; \
+	fi
 
 bench-people: build ## identities, dictionary, person of events, segments: time, CPU and memory, under 10 minutes; USERS=2000000
 	@bin/millrace bench people --users $(USERS) $(ARGS)

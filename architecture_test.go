@@ -346,7 +346,7 @@ func TestNothingForeign(t *testing.T) {
 		}
 		if e.IsDir() {
 			switch e.Name() {
-			case ".git", "bin", "data", "node_modules", "testdata":
+			case ".git", "bin", "data", "node_modules", "testdata", ".venv":
 				return filepath.SkipDir
 			}
 			return nil

@@ -199,11 +199,15 @@ func (s *server) prepareDoor() (err error) {
 	deps.Gate = s.gate()
 	s.erased = erased.New(s.dir.Path(), s.c.ClickHouse, s.log.With("component", "erased ids"), s.metrics)
 	deps.Erased = s.erased.Of
+	if s.enrich, err = s.newEnricher(); err != nil {
+		return err
+	}
+	deps.Enrich = s.enrich
 	if s.pipeline, err = pipeline.New(cfg, limits, deps); err != nil {
 		return err
 	}
 	s.door, err = ingest.New(s.c.Ingest, limits, ingest.Deps{
-		Submitter: s.pipeline, Keys: keyring{s.keys}, Health: s.health.Ready, Log: s.log.With("component", "ingest"), Metrics: s.metrics,
+		Submitter: s.pipeline, Validate: s.pipeline.Validate, Keys: keyring{s.keys}, Health: s.health.Ready, Log: s.log.With("component", "ingest"), Metrics: s.metrics,
 	})
 	return err
 }
@@ -268,5 +272,11 @@ type keyring struct{ store *keys.Store }
 
 func (k keyring) Lookup(key []byte) (ingest.Key, bool) {
 	found, ok := k.store.Lookup(key)
-	return ingest.Key{ID: found.ID, Project: found.Project, Name: found.Name, Forbidden: !found.Scopes.Has(keys.Ingest)}, ok
+	if !ok {
+		return ingest.Key{}, false
+	}
+	return ingest.Key{
+		ID: found.ID, Project: found.Project, Name: found.Name, Forbidden: !found.Scopes.Has(keys.Ingest),
+		Dialect: found.Dialect, HasDialect: found.HasDialect, Address: found.Address,
+	}, true
 }

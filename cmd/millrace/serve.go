@@ -27,6 +27,7 @@ import (
 	"github.com/millrace/millrace/ingest"
 	"github.com/millrace/millrace/people"
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/enrich"
 	"github.com/millrace/millrace/query"
 	"github.com/millrace/millrace/sink"
 )
@@ -113,6 +114,7 @@ type server struct {
 	query     *query.Server
 	people    *people.Job
 	erased    *erased.Set
+	enrich    *enrich.Enricher
 	tables    *tables // of the handlers of segments and erasures
 }
 
@@ -189,6 +191,7 @@ func serve(ctx context.Context, c config.Config, report *config.Report, r role) 
 	}
 	if r.ingests() {
 		group.Add(run.Stage{Name: "erased ids", Run: func(ctx context.Context) error { return s.erased.Run(ctx) }, StopTimeout: adminStop})
+		group.Add(run.Stage{Name: "enrichment", Run: func(ctx context.Context) error { return s.enrich.Run(ctx) }, StopTimeout: adminStop})
 		group.Add(run.Stage{
 			Name: "pipeline", Run: func(ctx context.Context) error { return s.pipeline.Run(ctx) },
 			Drain: func(ctx context.Context) error { return s.pipeline.Drain(ctx) }, StopTimeout: c.Pipeline.DrainTimeout + stopMargin,

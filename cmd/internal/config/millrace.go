@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/people/erase"
 	"github.com/millrace/millrace/people/segment"
 	"github.com/millrace/millrace/pipeline"
+	"github.com/millrace/millrace/pipeline/enrich"
 	"github.com/millrace/millrace/query"
 	"github.com/millrace/millrace/schema"
 	"github.com/millrace/millrace/schema/clickhouse"
@@ -29,6 +30,7 @@ type Config struct {
 	Ingest     ingest.Config              `yaml:"ingest"`
 	Limits     schema.Limits              `yaml:"limits"`
 	Pipeline   pipeline.Config            `yaml:"pipeline"`
+	Enrich     enrich.Config              `yaml:"enrich"`
 	Broker     broker.Config              `yaml:"broker"`
 	ClickHouse clickhouse.Config          `yaml:"clickhouse"`
 	Retention  clickhouse.RetentionConfig `yaml:"retention"`
@@ -57,6 +59,7 @@ func Default() Config {
 		Ingest:     ingest.DefaultConfig(),
 		Limits:     schema.DefaultLimits(),
 		Pipeline:   pipeline.DefaultConfig(),
+		Enrich:     enrich.DefaultConfig(),
 		Broker:     broker.DefaultConfig(),
 		ClickHouse: clickhouse.DefaultConfig(),
 		Retention:  clickhouse.DefaultRetention(),
@@ -87,7 +90,7 @@ func (c *Config) ApplyProfile(name string) error {
 // Validate reports every problem at once.
 func (c Config) Validate() error {
 	errs := []error{
-		c.Ingest.Validate(), c.Limits.Validate(), c.Pipeline.Validate(), c.Broker.Validate(), c.ClickHouse.Validate(), c.Retention.Validate(), c.Sink.Validate(),
+		c.Ingest.Validate(), c.Limits.Validate(), c.Pipeline.Validate(), c.Enrich.Validate(), c.Broker.Validate(), c.ClickHouse.Validate(), c.Retention.Validate(), c.Sink.Validate(),
 		c.Query.Validate(), c.Properties.Validate(), c.People.Validate(), c.Segments.Validate(), c.Erase.Validate(), c.Admin.Validate(), c.Log.Validate(),
 	}
 	if strings.TrimSpace(c.Data) == "" {

@@ -108,7 +108,7 @@ func open(t testing.TB) *shop {
 	t.Helper()
 	s := &shop{}
 	server, err := ingest.New(ingest.DefaultConfig(), schema.DefaultLimits(), ingest.Deps{
-		Submitter: s, Keys: keyring{}, Health: func(bool) (int, []byte) { return http.StatusOK, nil },
+		Submitter: s, Validate: func(*schema.Batch) {}, Keys: keyring{}, Health: func(bool) (int, []byte) { return http.StatusOK, nil },
 		Log: slog.New(slog.DiscardHandler), Metrics: metrics.NewSet(),
 	})
 	if err != nil {

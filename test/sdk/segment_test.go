@@ -10,9 +10,9 @@ var segmentPaths = map[string]string{"t": "track", "i": "identify", "p": "page",
 // readSegment reads a request of the SDKs of Segment, RudderStack and Jitsu.
 func readSegment(e *exchange, body any) (wants []want) {
 	whole, _ := body.(object)
-	events := list(whole["batch"])
+	events, inBatch := list(whole["batch"]), true
 	if whole["batch"] == nil {
-		events = list(body)
+		events, inBatch = list(body), false
 	}
 	last := e.path[strings.LastIndexByte(e.path, '/')+1:]
 	for _, ev := range events {
@@ -27,7 +27,7 @@ func readSegment(e *exchange, body any) (wants []want) {
 		name := first(str(ev, "event"), segmentNames[kind])
 		wants = append(wants, want{
 			mark: kind + " " + name, sent: ev, id: uuidOf(str(ev, "messageId")), given: str(ev, "messageId"), ts: isoMillis(first(str(ev, "timestamp"), str(ev, "originalTimestamp"))),
-			props: nonNil(sub(ev, "properties")), traits: nonNil(traits), context: nonNil(segmentContext(ev)),
+			props: nonNil(sub(ev, "properties")), traits: nonNil(traits), context: nonNil(segmentContext(ev, inBatch)),
 			columns: map[string]any{
 				"type": kind, "event": name, "name": str(ev, "name"), "user_id": user, "anonymous_id": anonymous, "distinct_id": first(user, anonymous), "group_id": str(ev, "groupId"),
 				"previous_id": str(ev, "previousId"), "lib": str(library, "name"), "lib_version": str(library, "version"), "dialect": "segment",
@@ -42,9 +42,16 @@ var segmentFields = []string{
 	"type", "event", "name", "userId", "anonymousId", "groupId", "previousId", "messageId", "timestamp", "originalTimestamp", "sentAt", "properties", "traits", "context", "writeKey", "integrations", "_metadata",
 }
 
-// segmentContext is the context with all other members of the event in "$other", but for those that hold nothing.
-func segmentContext(ev object) object {
+// segmentContext is the context with all other members of the event in "$other", but for those that hold nothing: also those whose place is taken, by a second time or by
+// the time of sending of the whole batch.
+func segmentContext(ev object, inBatch bool) object {
 	others := clone(ev, segmentFields...)
+	if str(ev, "timestamp") != "" && ev["originalTimestamp"] != nil {
+		others["originalTimestamp"] = ev["originalTimestamp"]
+	}
+	if inBatch && ev["sentAt"] != nil {
+		others["sentAt"] = ev["sentAt"]
+	}
 	for name, v := range others {
 		if holdsNothing(v) {
 			delete(others, name)

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 func asExit(err error, target **exec.ExitError) bool { return errors.As(err, target) }
@@ -141,7 +143,7 @@ func TestKillNineOfTheWholeTreeUnderLoadLosesNothing(t *testing.T) {
 		s := start(t, dir)
 		l := startLoad(s, strconv.Itoa(round), 4)
 		eventually(t, 20*time.Second, "load", func() bool { return l.count() > 1000 })
-		if n := len(descendants(s.cmd.Process.Pid)); n < 2 {
+		if n := len(process.Descendants(s.cmd.Process.Pid)); n < 2 {
 			t.Fatalf("round %d: %d child processes, the engines must die too", round, n)
 		}
 		s.kill()
@@ -163,7 +165,7 @@ func TestExternalEngines(t *testing.T) {
 	if second.ports["ingest"] == first.ports["ingest"] {
 		t.Fatal("both listen on one port")
 	}
-	if n := len(descendants(second.cmd.Process.Pid)); n != 0 {
+	if n := len(process.Descendants(second.cmd.Process.Pid)); n != 0 {
 		t.Errorf("%d engines were started although both addresses are set", n)
 	}
 	if a := second.post("/v1/track", []byte(`{"event":"Elsewhere","userId":"u"}`)); a.Status != http.StatusOK {
@@ -243,7 +245,7 @@ func TestNothingOutlivesAKilledServer(t *testing.T) {
 	if a := s.post("/v1/track", []byte(`{"event":"Kept","userId":"u"}`)); a.Status != http.StatusOK {
 		t.Fatalf("%d %s", a.Status, a.Raw)
 	}
-	children, ports := descendants(s.cmd.Process.Pid), s.ports
+	children, ports := process.Descendants(s.cmd.Process.Pid), s.ports
 	if len(children) < 2 {
 		t.Fatalf("%d child processes", len(children))
 	}

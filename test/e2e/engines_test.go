@@ -6,12 +6,14 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 // engine is the process id of an embedded engine of the server.
 func engine(t *testing.T, s *server, name string) int {
 	t.Helper()
-	for _, pid := range descendants(s.cmd.Process.Pid) {
+	for _, pid := range process.Descendants(s.cmd.Process.Pid) {
 		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err == nil && bytes.Contains(cmdline, []byte("embedded\x00"+name)) {
 			return pid

@@ -21,6 +21,8 @@ import (
 
 	"github.com/millrace/millrace/internal/enginetest"
 	"github.com/millrace/millrace/schema"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 // maxIDs is people.max_ids of the servers that are killed: few enough to be reached.
@@ -327,7 +329,7 @@ func (c *crowd) kill(kind string, r *rand.Rand) (proof string) {
 		before := engine(c.t, s, kind)
 		signal(c.t, before, syscall.SIGKILL)
 		eventually(c.t, minute, kind+" restarted", func() bool {
-			for _, pid := range descendants(s.cmd.Process.Pid) {
+			for _, pid := range process.Descendants(s.cmd.Process.Pid) {
 				if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && strings.Contains(string(text), "embedded\x00"+kind) && pid != before {
 					return s.count("SELECT 1") == 1
 				}

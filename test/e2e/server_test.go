@@ -12,12 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 // binary is the millrace that is tried; built once.
@@ -50,26 +50,9 @@ type server struct {
 	t     *testing.T
 	dir   string
 	cmd   *exec.Cmd
-	log   *lockedBuffer
+	log   *process.Output
 	ports map[string]string
 	done  chan struct{} // closed when the process has ended
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // start runs `millrace serve` on dir and waits until it is ready.
@@ -82,7 +65,7 @@ func start(t *testing.T, dir string, args ...string) *server {
 
 func launch(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, dir: dir, log: &lockedBuffer{}, done: make(chan struct{})}
+	s := &server{t: t, dir: dir, log: new(process.Output), done: make(chan struct{})}
 	if err := os.Remove(filepath.Join(dir, "run", "ports.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
@@ -100,32 +83,17 @@ func launch(t *testing.T, dir string, args ...string) *server {
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() {
-			t.Logf("log of %v:\n%s", s.cmd.Args, tail(s.log.String(), 60))
+			t.Logf("log of %v:\n%s", s.cmd.Args, process.Tail(s.log.String(), 60))
 		}
 	})
 	return s
 }
 
-func tail(text string, lines int) string {
-	all := strings.Split(text, "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
-}
-
-// eventually polls until ok or the deadline: the one way in which these tests wait.
+// eventually waits until ok, or fails the test.
 func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(within)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if ok() {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%s: not within %v", what, within)
-		}
+	if !process.Within(within, ok) {
+		t.Fatalf("%s: not within %v", what, within)
 	}
 }
 
@@ -166,42 +134,8 @@ func (s *server) stop() int {
 
 // kill ends the server and every process that it started with SIGKILL, all at once.
 func (s *server) kill() {
-	pids := append(descendants(s.cmd.Process.Pid), s.cmd.Process.Pid)
-	for _, pid := range pids {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // already gone is fine
-	}
+	process.Kill(s.cmd.Process.Pid)
 	<-s.done
-}
-
-// descendants lists the processes below pid, whatever session they are in.
-func descendants(pid int) []int {
-	children := map[int][]int{}
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		p, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
-		if err != nil {
-			continue
-		}
-		// pid (comm) state ppid …; comm may hold spaces.
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if parent, err := strconv.Atoi(fields[1]); err == nil {
-			children[parent] = append(children[parent], p)
-		}
-	}
-	var all []int
-	var walk func(int)
-	walk = func(p int) {
-		for _, c := range children[p] {
-			all = append(all, c)
-			walk(c)
-		}
-	}
-	walk(pid)
-	return all
 }
 
 // answer is what the door says.

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 // update writes the table into the documentation.
@@ -38,7 +40,7 @@ func testMain(m *testing.M) int {
 	defer millrace.kill()
 	code := m.Run()
 	if code != 0 {
-		fmt.Fprintf(os.Stderr, "log of the server:\n%s\n", tail(millrace.log.String(), 60))
+		fmt.Fprintf(os.Stderr, "log of the server:\n%s\n", process.Tail(millrace.log.String(), 60))
 	}
 	fmt.Print(results.text())
 	if *update && code == 0 {

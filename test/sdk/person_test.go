@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 // TestSamePerson identifies one person through five SDKs, each with an anonymous id of its own: they are one person with one profile.
@@ -42,10 +44,10 @@ func TestSamePerson(t *testing.T) {
 		}
 		return p["name"] == "Ann"
 	}
-	if !within(2*time.Minute, whole) {
+	if !process.Within(2*time.Minute, whole) {
 		t.Errorf("profiles: %s, want one of %s with the properties of %v and %d ids", show(rows), ann, five, len(five)+1)
 	}
-	if !within(2*time.Minute, func() bool { return millrace.count(t, views) == len(five) }) {
+	if !process.Within(2*time.Minute, func() bool { return millrace.count(t, views) == len(five) }) {
 		t.Errorf("%d of %d visits are of one person", millrace.count(t, views), len(five))
 	}
 	// Each visitor's id stands beside the person's, which is the hash of the user's id.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 // TestProfiles changes the properties of a person and of a group with the operations that each SDK has, and compares what their profiles hold in the end. Calls of one name mean the same in all of them.
@@ -77,7 +79,7 @@ func addedTo(o, more object) object {
 func waitProps(t *testing.T, from string, want object) {
 	t.Helper()
 	var rows []map[string]any
-	if !within(2*time.Minute, func() bool {
+	if !process.Within(2*time.Minute, func() bool {
 		var err error
 		rows, err = millrace.sql("SELECT props FROM millrace." + from)
 		return err == nil && len(rows) == 1 && same(fmt.Sprint(rows[0]["props"]), want)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 // soon is what an event may take from the answer to the table, on a machine with other work.
@@ -35,7 +37,7 @@ func (i id) rows(t *testing.T) []map[string]any {
 func (i id) waitRows(t *testing.T, n int) []map[string]any {
 	t.Helper()
 	var rows []map[string]any
-	within(soon, func() bool {
+	process.Within(soon, func() bool {
 		rows = i.rows(t)
 		return len(rows) >= n
 	})

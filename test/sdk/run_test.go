@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 // run is one scenario that has been sent.
@@ -100,14 +102,14 @@ func (k *kit) send(t *testing.T, i id, calls []call, more object, f fault, finis
 		if finish == "exit" {
 			limit = 5 * time.Second
 		}
-		within(limit, func() bool { return k.settled(p.exchanges(), len(calls)) })
+		process.Within(limit, func() bool { return k.settled(p.exchanges(), len(calls)) })
 	}
 	in.Close() //nolint:errcheck // the end of input
 	for l := range lines {
 		r.lines = append(r.lines, l)
 	}
 	err = cmd.Wait()
-	within(10*time.Second, p.idle)
+	process.Within(10*time.Second, p.idle)
 	r.took, r.exchanges, r.hits, r.stderr = time.Since(begun), p.exchanges(), p.hits(), stderr.String()
 	if err != nil || len(r.lines) == 0 || !r.lines[len(r.lines)-1].End {
 		t.Errorf("%s %s: %v after %v, it did not come to its end", k.program[0], finish, err, r.took.Round(time.Millisecond))
@@ -218,7 +220,7 @@ func (r *run) String() string {
 		}
 	}
 	if r.stderr != "" {
-		fmt.Fprintf(&b, "stderr: %s\n", tail(r.stderr, 20))
+		fmt.Fprintf(&b, "stderr: %s\n", process.Tail(r.stderr, 20))
 	}
 	return b.String()
 }

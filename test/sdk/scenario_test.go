@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 // scenarios are the columns of the table.
@@ -198,7 +200,7 @@ func badAmongGood(t *testing.T, k *kit, i id) string {
 	}
 	query := "SELECT reason, field, detail, dialect FROM millrace.quarantine WHERE position(payload, " + literal(string(i)+"-") + ") > 0"
 	var rows []map[string]any
-	within(soon, func() bool {
+	process.Within(soon, func() bool {
 		var err error
 		rows, err = millrace.sql(query)
 		return err == nil && len(rows) > 0

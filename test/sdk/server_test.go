@@ -1,7 +1,6 @@
 package sdk
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,10 +12,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/test/process"
 )
 
 const devKey = "mr_dev_sdk"
@@ -35,31 +35,9 @@ const (
 type server struct {
 	dir   string
 	cmd   *exec.Cmd
-	log   *lockedBuffer
+	log   *process.Output
 	ports map[string]string
 	done  chan struct{} // closed when the process has ended
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func tail(text string, lines int) string {
-	all := strings.Split(text, "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
 // startServer adopts the keys that the SDKs send, starts the server and waits until it is ready.
@@ -81,7 +59,7 @@ func startServer(binary, dir string) (*server, error) {
 			return nil, fmt.Errorf("keys create %s: %w\n%s", k.name, err, out)
 		}
 	}
-	s := &server{dir: dir, log: &lockedBuffer{}, done: make(chan struct{})}
+	s := &server{dir: dir, log: new(process.Output), done: make(chan struct{})}
 	s.cmd = exec.Command(binary, "serve", "--data", dir)
 	s.cmd.Env = append(os.Environ(), "MILLRACE_DEV_KEY="+devKey)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
@@ -93,9 +71,9 @@ func startServer(binary, dir string) (*server, error) {
 		_ = s.cmd.Wait() // the exit status is of no interest
 		close(s.done)
 	}()
-	if !within(time.Minute, s.ready) {
+	if !process.Within(time.Minute, s.ready) {
 		s.kill()
-		return nil, fmt.Errorf("the server is not ready after a minute:\n%s", tail(s.log.String(), 60))
+		return nil, fmt.Errorf("the server is not ready after a minute:\n%s", process.Tail(s.log.String(), 60))
 	}
 	return s, nil
 }
@@ -113,61 +91,10 @@ func (s *server) ready() bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// within polls until ok or the deadline: the one way in which these tests wait.
-func within(limit time.Duration, ok func() bool) bool {
-	deadline := time.After(limit)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if ok() {
-			return true
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			return ok()
-		}
-	}
-}
-
 // kill ends the server and every process that it started.
 func (s *server) kill() {
-	pids := append(descendants(s.cmd.Process.Pid), s.cmd.Process.Pid)
-	for _, pid := range pids {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // already gone is fine
-	}
+	process.Kill(s.cmd.Process.Pid)
 	<-s.done
-}
-
-// descendants lists the processes below pid, whatever session they are in.
-func descendants(pid int) []int {
-	children := map[int][]int{}
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		p, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
-		if err != nil {
-			continue
-		}
-		// pid (comm) state ppid …; comm may hold spaces.
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if parent, err := strconv.Atoi(fields[1]); err == nil {
-			children[parent] = append(children[parent], p)
-		}
-	}
-	var all []int
-	var walk func(int)
-	walk = func(p int) {
-		for _, c := range children[p] {
-			all = append(all, c)
-			walk(c)
-		}
-	}
-	walk(pid)
-	return all
 }
 
 var client = &http.Client{Timeout: 20 * time.Second}

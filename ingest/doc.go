@@ -8,7 +8,8 @@
 //   - handler.go: the story of one request; admit.go, header.go, media.go: all that is decided before the body
 //   - body.go, inflate.go, budget.go: reading a body within time, size and memory; unwrap.go, form.go, base64.go: JSON out of forms, base64 and queries
 //   - problem.go, reply.go, cors.go: answers and their codes, the only list; reply_*.go: the form of each SDK family
-//   - page.go, bootstrap.go: paths that take no events; pixel.go: an event out of a query
+//   - page.go, bootstrap.go: paths that take no events; pixel.go: an event out of a query; validate.go: what would become of events
+//   - documents.go, explain.go, openapi.go, openapi_schemas.go: what developers can read: codes with their cures, the description of the API
 //   - auth.go: keys; metrics.go, throttle.go: what operators see
 //
 // Memory. One pooled request holds the batch, the decoder and the buffers. It is lent to Submit and taken back before the reply is written; nothing of

@@ -174,7 +174,7 @@ func TestRunReloads(t *testing.T) {
 		}
 		writeDatabase(t, path, time.Now(), network{"81.2.69.0/24", []member{{"country_code", "IE"}}})
 		wg.Wait()
-		time.Sleep(x.cfg.ReloadInterval + time.Second) // of the bubble's clock
+		<-time.After(x.cfg.ReloadInterval + time.Second) // of the bubble's clock, which moves when all wait
 		synctest.Wait()
 		if got := placed(x, "81.2.69.1", chrome, "", nil); got != "IE|" {
 			t.Errorf("country %s after the interval", got)
